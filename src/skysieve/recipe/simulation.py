@@ -1,0 +1,88 @@
+"""Plans of what is simulated: who is in the scenes, and with which camera they are seen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NonlensKind = Literal["spiral", "ring", "companions", "pair", "edge-on", "star", "red", "field"]
+"""What a scene without a lens shows, by what fools people (Marshall et al. 2016, MNRAS 455, 1171)."""
+
+
+class Plan(BaseModel):
+    """A frozen part of a recipe; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LensPlan(Plan):
+    """Which lenses are drawn.
+
+    Args:
+        group_fraction: Share of lenses on the scale of groups, by the number of scenes.
+        group_radius_arcsec: Range of the Einstein radius of groups; drawn with slope -3.
+        galaxy_radius_arcsec: Range of the Einstein radius of galaxies that is kept.
+        source_g_ab: Range of the unlensed magnitude of the source in g.
+        source_count_slope: Slope of log10 of the number counts per magnitude.
+        min_arc_snr: Least signal to noise of the lensed light, summed over its footprint.
+        min_contrast: Least share of the arc's signal to noise that is left beside the lens' light.
+    """
+
+    group_fraction: float = Field(default=0.3, ge=0, le=1)
+    group_radius_arcsec: tuple[float, float] = (2.0, 8.0)
+    galaxy_radius_arcsec: tuple[float, float] = (0.75, 3.0)
+    source_g_ab: tuple[float, float] = (21.5, 26.0)
+    source_count_slope: float = 0.3
+    min_arc_snr: float = 40.0
+    min_contrast: float = 0.35
+
+
+class NonlensPlan(Plan):
+    """Which scenes without a lens are drawn, besides the controls that share a lens' host."""
+
+    shares: dict[NonlensKind, float] = {
+        "spiral": 0.24,
+        "ring": 0.12,
+        "companions": 0.22,
+        "pair": 0.14,
+        "edge-on": 0.06,
+        "star": 0.05,
+        "red": 0.09,
+        "field": 0.08,
+    }
+
+
+class CameraPlan(Plan):
+    """The camera that the corpus is made for; training varies depth and stretch around it.
+
+    Args:
+        survey: Its name in ``core.survey``.
+        bands: Bands from the survey, in the order of the planes.
+        side: Pixels a side.
+        seeing_spread: Scatter of the natural logarithm of the PSF FWHM between cutouts.
+        moffat_beta: Range of the slope of the PSF's wings (Moffat 1969).
+    """
+
+    survey: str = "cfhtls"
+    bands: tuple[str, ...] = ("g", "r", "i")
+    side: int = 128
+    seeing_spread: float = 0.12
+    moffat_beta: tuple[float, float] = (2.5, 4.5)
+
+
+class SimulationPlan(Plan):
+    """A corpus of scenes.
+
+    Args:
+        lenses: Lens scenes drawn; those too faint to see are left out.
+        nonlenses: Scenes of other kinds.
+        seed: Decides every scene.
+    """
+
+    lenses: int = 24_000
+    nonlenses: int = 24_000
+    seed: int = 1
+    lens: LensPlan = LensPlan()
+    nonlens: NonlensPlan = NonlensPlan()
+    camera: CameraPlan = CameraPlan()
