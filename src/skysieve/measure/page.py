@@ -1,0 +1,275 @@
+"""What the report says, as a value; HTML and JSON are two ways to show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64, UInt8
+
+from skysieve.core.errors import InputError
+from skysieve.core.labels import UNKNOWN, Labels
+from skysieve.measure.figures import NO_LABEL, draw_curves, draw_histogram, draw_inspected
+from skysieve.measure.performance import (
+    DRAWS,
+    Draws,
+    MetricRow,
+    measure_curves,
+    measure_inspected,
+    measure_metrics,
+)
+from skysieve.measure.rare import Truth, Values
+from skysieve.measure.tables import Ranking, Table, read_ranking, take_rows
+
+BINS = 40
+LISTED = 8
+Mask = Bool[np.ndarray, " n"]
+Row = Mapping[str, Any]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ReportInput:
+    """What a report is made of.
+
+    Args:
+        ranking: The ranking table of a run, best first.
+        finder: What to say of the finder: ``name`` and anything else of its card.
+        seconds: How long the run took; None if unknown.
+        cutouts_per_s: Its rate; None if unknown.
+        ignored: How many files of each ending were no images.
+        pictures: The head of the ranking: each row with its picture, None if there is none.
+        labels: What is known of some ids.
+        labels_name: Where the labels came from, such as ``labels.csv, source=spacewarps``.
+        prior: The share of lenses that ``p_survey`` was made for.
+        run_name: The name of the run.
+        draws: How the intervals are made.
+
+    Raises:
+        InputError: The prior does not lie between 0 and 1.
+    """
+
+    ranking: Table
+    finder: Row
+    seconds: float | None = None
+    cutouts_per_s: float | None = None
+    ignored: Mapping[str, int] = field(default_factory=dict[str, int])
+    pictures: Sequence[tuple[Row, Picture | None]] = ()
+    labels: Labels | None = None
+    labels_name: str = ""
+    prior: float | None = None
+    run_name: str = ""
+    draws: Draws = DRAWS
+
+    def __post_init__(self) -> None:
+        if self.prior is not None and not 0 < self.prior < 1:
+            raise InputError(f"The prior is {self.prior}", "Give a share between 0 and 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelCounts:
+    """How labels and ranking met.
+
+    Args:
+        name: Where the labels came from.
+        n_labels: Labels in all.
+        n_positive: Scored rows known to be positive.
+        n_negative: Scored rows known to be negative.
+        n_positive_unscored: Positives that have a row but no score: in no metric.
+        n_negative_unscored: The same for negatives.
+        n_unknown: Labels that say that the class is not known.
+        n_orphans: Labels that name no row.
+    """
+
+    name: str
+    n_labels: int
+    n_positive: int
+    n_negative: int
+    n_positive_unscored: int
+    n_negative_unscored: int
+    n_unknown: int
+    n_orphans: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Page:
+    """What a report says.
+
+    Args:
+        given: What it was made of.
+        ranking: The ranking, counted.
+        positive: The positive class.
+        labels: How labels and ranking met; None without labels.
+        metrics: What the labels say of the ranking.
+        figures: SVG by title.
+        truth: The known label of an id of the head, 1 or 0.
+        surprises: Rows that the ranking and the labels disagree on most, by title.
+    """
+
+    given: ReportInput
+    ranking: Ranking
+    positive: str
+    labels: LabelCounts | None
+    metrics: tuple[MetricRow, ...]
+    figures: Mapping[str, str]
+    truth: Mapping[str, int]
+    surprises: Mapping[str, Sequence[Row]]
+
+    @property
+    def n_scored(self) -> int:
+        """How many rows have a score."""
+        return int(np.isfinite(self.ranking.p).sum())
+
+    @property
+    def gallery(self) -> list[tuple[Row, Picture | None]]:
+        """The rows to show: those of the head that have a score."""
+        return [(row, picture) for row, picture in self.given.pictures if row["p"] is not None]
+
+    def passing(self, threshold: float) -> int:
+        """Return how many rows have a probability of at least the threshold."""
+        return int((self.ranking.p >= threshold).sum())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers of the page."""
+        given = self.given
+        return {
+            "run": given.run_name,
+            "finder": {name: _plain(value) for name, value in given.finder.items()},
+            "counts": {
+                "read": len(self.ranking),
+                "scored": self.n_scored,
+                "status": self.ranking.status,
+                "flags": self.ranking.flags,
+                "ignored_files": dict(given.ignored),
+            },
+            "rate": {
+                "seconds": _plain(given.seconds),
+                "cutouts_per_s": _plain(given.cutouts_per_s),
+            },
+            "prior": given.prior,
+            "labels": None if self.labels is None else vars(self.labels),
+            "metrics": {row.key: vars(row.measured) for row in self.metrics},
+        }
+
+
+def compose_page(given: ReportInput) -> Page:
+    """Measure and draw all that a report shows.
+
+    Args:
+        given: What the report is made of.
+
+    Raises:
+        InputError: The ranking lacks a column.
+        MismatchError: No label names a row.
+    """
+    ranking = read_ranking(given.ranking, given.labels)
+    positive = str(given.finder.get("positive", "lens"))
+    scored = np.isfinite(ranking.p)
+    known = scored & (ranking.truth >= 0)
+    metrics = (
+        measure_metrics(ranking.truth[known], ranking.p[known], given.draws) if known.any() else ()
+    )
+    labels = given.labels
+    return Page(
+        given=given,
+        ranking=ranking,
+        positive=positive,
+        labels=None if labels is None else _count_labels(ranking, labels, given.labels_name),
+        metrics=metrics,
+        figures=_draw(ranking, scored, known, positive, given.draws),
+        truth=_truth_of_head(given),
+        surprises=_surprises(given.ranking, ranking, known, positive),
+    )
+
+
+def _count_labels(ranking: Ranking, labels: Labels, name: str) -> LabelCounts:
+    scored = np.isfinite(ranking.p)
+    lens, other = ranking.truth == 1, ranking.truth == 0
+    return LabelCounts(
+        name=name,
+        n_labels=len(labels),
+        n_positive=int((lens & scored).sum()),
+        n_negative=int((other & scored).sum()),
+        n_positive_unscored=int((lens & ~scored).sum()),
+        n_negative_unscored=int((other & ~scored).sum()),
+        n_unknown=int((labels.values == UNKNOWN).sum()),
+        n_orphans=ranking.n_orphans,
+    )
+
+
+def _draw(
+    ranking: Ranking,
+    scored: Mask,
+    known: Mask,
+    positive: str,
+    draws: Draws,
+) -> dict[str, str]:
+    if not scored.any():
+        return {}
+    edges, counts = _histogram(ranking.truth[scored], ranking.p[scored], positive)
+    figures = {"Scores": draw_histogram(edges, counts, positive)}
+    truth, p = ranking.truth[known], ranking.p[known]
+    n_positive, n_negative = int((truth == 1).sum()), int((truth == 0).sum())
+    inspected: dict[str, Any] = {}
+    if n_positive and n_negative:
+        curves = measure_curves(truth, p, draws)
+        figures |= draw_curves(curves, n_positive, n_negative)
+        inspected["labeled cutouts only"] = curves.inspected
+    if 0 < n_positive < scored.sum() and (scored & ~known).any():
+        found = (ranking.truth[scored] == 1).astype(np.int8)
+        inspected["whole ranking"] = measure_inspected(found, ranking.p[scored], draws)
+    if inspected:
+        figures["Completeness against number inspected"] = draw_inspected(inspected)
+    return figures
+
+
+def _histogram(
+    truth: Truth, p: Values, positive: str
+) -> tuple[Float64[np.ndarray, " edge"], dict[str, Int64[np.ndarray, " bin"]]]:
+    edges = np.linspace(0, 1, BINS + 1)
+    names = {1: positive, 0: f"non-{positive}", -1: NO_LABEL}
+    held = {name: p[truth == value] for value, name in names.items()}
+    if not (truth >= 0).any():
+        held = {"all": p}
+    counts = {
+        name: np.histogram(values, edges)[0].astype(np.int64)
+        for name, values in held.items()
+        if len(values)
+    }
+    return edges, counts
+
+
+def _truth_of_head(given: ReportInput) -> dict[str, int]:
+    if given.labels is None:
+        return {}
+    ids = [str(row["id"]) for row, _ in given.pictures]
+    values = given.labels.of(ids).tolist()
+    return {name: value for name, value in zip(ids, values, strict=True) if value >= 0}
+
+
+def _surprises(
+    table: Table, ranking: Ranking, known: Mask, positive: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the positives ranked last and the negatives ranked first."""
+    order = np.argsort(-ranking.p, kind="stable")
+    order = order[known[order]]
+    missed = order[ranking.truth[order] == 1][::-1][:LISTED]
+    false = order[ranking.truth[order] == 0][:LISTED]
+    named = {f"Known {positive}, ranked last": missed, f"Known non-{positive}, ranked first": false}
+    return {title: take_rows(table, rows) for title, rows in named.items() if len(rows)}
+
+
+def _plain(value: object) -> Any:
+    """Return a value that JSON can hold; what is not finite is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str | int | bool | None):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in cast("Row", value).items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in cast("Sequence[object]", value)]
+    return str(value)
