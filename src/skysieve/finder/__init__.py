@@ -1,0 +1,1 @@
+"""Finders: bundles on disk that turn cutouts into scores, without torch."""

@@ -1,0 +1,75 @@
+"""Calibration: what a network's logit means as a probability, and at which prior."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float64
+from pydantic import BaseModel, ConfigDict, Field
+from scipy.special import expit, logsumexp, softmax
+
+Vector = Float64[np.ndarray, " n"]
+
+
+class Platt(BaseModel):
+    """A straight line from the margin to the log odds.
+
+    Args:
+        slope: How much a unit of margin adds to the log odds.
+        offset: The log odds at margin 0.
+        prior: The fraction of positives among the rows it was fitted on.
+
+    References:
+        Platt 1999, Advances in Large Margin Classifiers, 61; with a positive slope here.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["platt"] = "platt"
+    slope: float = Field(default=1.0, gt=0)
+    offset: float = 0.0
+    prior: float = Field(default=0.5, gt=0, lt=1)
+
+    def __call__(self, margin: Vector) -> Vector:
+        """Return the probability of the positive class for each margin."""
+        return expit(self.slope * margin + self.offset)
+
+
+def margin(logits: Float64[np.ndarray, "n class"], positive: int) -> Vector:
+    """Return the log odds that the network itself gives to the positive class.
+
+    It is the positive logit minus the log of the sum of exponentials of the others: with two
+    classes the difference of the logits, with more what a softmax over all classes would say.
+    """
+    others = np.delete(logits, positive, axis=1)
+    if others.shape[1] == 1:  # exactly, with no rounding by exp and log
+        return logits[:, positive] - others[:, 0]
+    return logits[:, positive] - logsumexp(others, axis=1)
+
+
+def spread(
+    p: Vector, logits: Float64[np.ndarray, "n class"], positive: int
+) -> Float64[np.ndarray, "n class"]:
+    """Return probabilities of all classes: ``p``, and the rest shared as the logits say."""
+    probabilities = np.empty_like(logits)
+    others = np.arange(logits.shape[1]) != positive
+    probabilities[:, others] = softmax(logits[:, others], axis=1) * (1 - p)[:, None]
+    probabilities[:, positive] = p
+    return probabilities
+
+
+def at_prior(p: Vector, fitted_prior: Vector, prior: float) -> Vector:
+    """Return probabilities for a sky where another fraction of the objects is positive.
+
+    Args:
+        p: Calibrated at ``fitted_prior``, in [0, 1]; NaN stays NaN.
+        fitted_prior: The fraction of positives the calibration was fitted at, in (0, 1).
+        prior: The fraction of positives expected now, in (0, 1).
+
+    References:
+        Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21, eq. 2.4.
+    """
+    positive = p * (prior / fitted_prior)
+    negative = (1 - p) * ((1 - prior) / (1 - fitted_prior))
+    return positive / (positive + negative)

@@ -1,0 +1,261 @@
+"""Networks on the processor, through OpenVINO.
+
+A graph runs in fixed shapes, a batch of one size for each side, and each batch on one thread:
+a cutout's logits then have the same bits whatever else was in its batch, however the rows were
+cut into parts, and however many cores there are.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float32
+
+from skysieve.core.errors import InputError
+
+Precision = Literal["bf16", "f32"]
+
+_KEPT_SIDES = 8  # compiled graphs kept; a survey has one or two sizes
+_MOST_THREADS = 16
+_compiling = threading.Lock()
+"""One thread compiles, and makes the first run: OpenVINO's bindings make what they need at the
+first touch of a tensor, and two threads that touch their first one at once wait for each other
+forever (seen in 2026.4: one holds the interpreter's lock, the other that of a C++ static)."""
+_HEAVY = {"Convolution", "GroupConvolution", "MatMul", "FakeQuantize"}
+
+
+@contextmanager
+def no_telemetry() -> Iterator[None]:
+    """Hide openvino-telemetry, which comes with OpenVINO and would call home on import.
+
+    OpenVINO falls back to a stub of its own when the package is not there.
+    """
+    name = "openvino_telemetry"
+    present = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]  # makes the import fail
+    try:
+        yield
+    finally:
+        if present is None:
+            sys.modules.pop(name, None)
+        else:
+            sys.modules[name] = present
+
+
+with no_telemetry():
+    import openvino as ov
+    from openvino import opset13, passes
+
+_Model: Any = ov.Model  # the types that OpenVINO ships contradict themselves
+
+
+@cache
+def _core() -> Any:
+    return ov.Core()
+
+
+@cache
+def cpu_precision() -> Precision:
+    """Return ``bf16`` where the processor computes in it, else ``f32``."""
+    return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+
+
+def cpu_threads() -> int:
+    """Return how many cores this process may use, and can keep busy.
+
+    One thread reads for all of them, so that more of them help only in more processes.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(cores or 1, _MOST_THREADS)
+
+
+def runtime_name(precision: Precision) -> str:
+    """Return what decides the last bits of a score: program, version and precision."""
+    return f"openvino {ov.__version__.split('-')[0]} {precision}"
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A graph compiled for one side, and the requests that are free to run it."""
+
+    batch: int
+    steps: tuple[Any, ...]
+    free: queue.SimpleQueue[tuple[Any, ...]] = field(default_factory=queue.SimpleQueue)
+
+    @contextmanager
+    def borrow(self) -> Iterator[tuple[Any, ...]]:
+        """Lend requests, one per step; the output of each is the input of the next."""
+        try:
+            requests = self.free.get_nowait()
+        except queue.Empty:
+            requests = tuple(step.create_infer_request() for step in self.steps)
+            for before, after in pairwise(requests):
+                for k in range(len(after.input_tensors)):
+                    after.set_input_tensor(k, before.output_tensors[k])
+        yield requests
+        self.free.put(requests)  # not after an error: such a request is left to be forgotten
+
+
+class Network:
+    """A stage's graph, ready to run; safe to call from several threads.
+
+    Args:
+        graph: An ONNX file: ``input`` float32 (n, band, y, x) to ``logits`` (n, class).
+        name: For messages.
+        bands: How many bands it must take.
+        classes: How many logits it must give.
+        batch: Cutouts per run for sides up to 64 pixels; fewer for larger ones.
+        precision: Of the convolutions and matrix products; what comes before the first of
+            them (stretch, scaling, the NaN mask) is always float32.
+        threads: How many calls can run at once.
+
+    Raises:
+        InputError: The graph cannot be read, or takes or gives something else.
+    """
+
+    def __init__(
+        self,
+        graph: bytes,
+        *,
+        name: str,
+        bands: int,
+        classes: int,
+        batch: int,
+        precision: Precision,
+        threads: int,
+    ) -> None:
+        self.name = name
+        self.bands = bands
+        self.classes = classes
+        self.precision: Precision = precision
+        self.threads = threads
+        self._graph = graph
+        self._batch = batch
+        self._programs: OrderedDict[int, _Program] = OrderedDict()
+        self._read()
+
+    def __call__(
+        self, pixels: Float32[np.ndarray, "n band side side"]
+    ) -> Float32[np.ndarray, "n class"]:
+        """Return the logits of each cutout; NaN pixels are no data."""
+        return self._run(self._program(pixels.shape[-1]), pixels)
+
+    def _run(
+        self, program: _Program, pixels: Float32[np.ndarray, "n band side side"]
+    ) -> Float32[np.ndarray, "n class"]:
+        logits = np.empty((len(pixels), self.classes), np.float32)
+        with program.borrow() as requests:
+            image = requests[0].input_tensors[0].data
+            for start in range(0, len(pixels), program.batch):
+                rows = pixels[start : start + program.batch]
+                image[: len(rows)] = rows
+                image[len(rows) :] = rows[-1]  # the rest of the last batch: computed, not used
+                for request in requests:
+                    request.infer()
+                found = requests[-1].output_tensors[0].data
+                logits[start : start + len(rows)] = found[: len(rows)]
+        return logits
+
+    def _program(self, side: int) -> _Program:
+        with _compiling:
+            if side not in self._programs:
+                self._programs[side] = self._compile(side)
+                if len(self._programs) > _KEPT_SIDES:
+                    self._programs.popitem(last=False)
+            self._programs.move_to_end(side)
+            return self._programs[side]
+
+    def _compile(self, side: int) -> _Program:
+        batch = min(self._batch, max(1, self._batch * 64**2 // side**2))
+        model = self._read()
+        model.reshape([batch, self.bands, side, side])
+        plain: list[tuple[Any, Precision]] = [(model, self.precision)]
+        steps = plain if self.precision == "f32" else _split(model)
+        program = _Program(batch, tuple(self._compile_step(part, kind) for part, kind in steps))
+        self._run(program, np.zeros((1, self.bands, side, side), np.float32))
+        return program
+
+    def _compile_step(self, model: Any, precision: Precision) -> Any:
+        settings = {
+            "INFERENCE_PRECISION_HINT": precision,
+            "NUM_STREAMS": self.threads,
+            "INFERENCE_NUM_THREADS": self.threads,  # one thread a stream
+            "ENABLE_CPU_PINNING": False,  # several processes would sit on the same cores
+        }
+        return _core().compile_model(model, "CPU", settings)
+
+    def _read(self) -> Any:
+        fix = "Export the finder again"
+        try:
+            model = _core().read_model(self._graph)
+        except RuntimeError as error:
+            raise InputError(f"{self.name} is not a graph that OpenVINO reads", fix) from error
+        takes = [str(port.partial_shape) for port in model.inputs]
+        shape = model.inputs[0].partial_shape
+        if len(takes) != 1 or shape.rank.get_length() != 4 or not _fits(shape[1], self.bands):
+            raise InputError(f"{self.name} takes {takes}, not (n, {self.bands}, y, x)", fix)
+        logits = [port for port in model.outputs if "logits" in port.get_names()]
+        if not logits or not _fits(logits[0].partial_shape[1], self.classes):
+            raise InputError(f"{self.name} gives no logits of {self.classes} classes", fix)
+        # A map or another output is dropped here, and with it what only it needs.
+        return _Model([logits[0]], model.get_parameters(), self.name)
+
+
+def _fits(dimension: Any, wanted: int) -> bool:
+    return dimension.is_dynamic or dimension.get_length() == wanted
+
+
+def _split(model: Any) -> list[tuple[Any, Precision]]:
+    """Cut a graph of fixed shapes before its first weights; what comes before runs in float32.
+
+    With a bf16 hint OpenVINO computes the stretch in bf16 too, which has 8 bits of mantissa: on
+    linear flux over a sky of 1000 counts nothing but rounding would be left.
+    """
+    fold = passes.Manager()
+    fold.register_pass(passes.ConstantFolding())  # shapes become constants: none crosses the cut
+    fold.run_passes(model)
+    crossing = _crossing(model)
+    if not crossing:
+        return [(model, "f32")]
+    parameters, ports = [], []
+    for port, targets in crossing:
+        parameter = opset13.parameter(port.get_partial_shape(), port.get_element_type())
+        for target in targets:
+            target.replace_source_output(parameter.output(0))
+        parameters.append(parameter)
+        ports.append(port)
+    head = _Model(ports, model.get_parameters(), "stretch")
+    return [(head, "f32"), (_Model(model.get_results(), parameters, "network"), "bf16")]
+
+
+def _crossing(model: Any) -> list[tuple[Any, list[Any]]]:
+    """Return the outputs of the stretch and, for each, the inputs behind the cut it feeds."""
+    stretch: set[str] = set()
+    behind: set[str] = set()
+    for node in model.get_ordered_ops():
+        name = node.get_name()  # unique within a model
+        before = {port.get_source_output().get_node().get_name() for port in node.inputs()}
+        if before & behind or (before & stretch and node.get_type_name() in _HEAVY):
+            behind.add(name)
+        elif before & stretch or node.get_type_name() == "Parameter":
+            stretch.add(name)
+    found = []
+    for node in model.get_ordered_ops():
+        for port in node.outputs() if node.get_name() in stretch else ():
+            targets = [
+                into for into in port.get_target_inputs() if into.get_node().get_name() in behind
+            ]
+            if targets:
+                found.append((port, targets))
+    return found
