@@ -1,0 +1,37 @@
+"""The examples under each ``--help``; the tests run them in a folder with ``cutouts/``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "skysieve": (
+        "skysieve demo",
+        "skysieve find cutouts/ --finder lens-gri --out run",
+    ),
+    "demo": ("skysieve demo --out demo-run",),
+    "find": (
+        "skysieve find cutouts/ --finder lens-gri --out run",
+        "skysieve find 'cutouts/*.npy' --finder lens-gri --bands g,r,i --prior 0.001 --out run-gri",
+    ),
+    "rank": (
+        "skysieve rank run -n 10",
+        "skysieve rank run -n 100 --json",
+    ),
+    "report": (
+        "skysieve report run",
+        "skysieve report run --labels labels.csv --where source=visual",
+    ),
+    "list": (
+        "skysieve list finders",
+        "skysieve list surveys --json",
+    ),
+    "doctor": ("skysieve doctor",),
+}
+"""Commands that can be copied as they are, by the command whose help shows them."""
+
+
+def examples(command: str) -> str:
+    """Return the lines that stand below the options of a command's help."""
+    lines = (f"[dim]$[/] [cyan]{line}[/]" for line in EXAMPLES[command])
+    return "\n\n".join(("[bold]Examples[/]", *lines))

@@ -1,0 +1,158 @@
+"""``skysieve find``: rank images of the sky."""
+
+from __future__ import annotations
+
+import sys
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from skysieve.cli.show import bar
+from skysieve.cli.summary import show_summary
+from skysieve.core.errors import MissingError
+
+IMAGES, RUN = "Images", "Run"
+"""The panels of the help."""
+
+
+def find(
+    images: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="IMAGES...",
+            help="Folders, globs or files: FITS, npy, npz, PNG, JPEG, TIFF, Parquet shards.",
+            show_default=False,
+        ),
+    ],
+    finder: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|DIR",
+            help="A shipped finder ([cyan]skysieve list finders[/]) or the folder of your own.",
+            rich_help_panel=RUN,
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="RUN",
+            help="The folder to write. If it holds this very run half done, it goes on.",
+            rich_help_panel=RUN,
+            show_default=False,
+        ),
+    ],
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="P",
+            help="The share of lenses you expect; adds the column [cyan]p_survey[/].",
+            rich_help_panel=RUN,
+            show_default=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes. One already uses all cores to score; more help slow reading.",
+            rich_help_panel=RUN,
+        ),
+    ] = 1,
+    bands: Annotated[
+        str | None,
+        typer.Option(
+            metavar="B,B,...",
+            help="The bands of images that do not name theirs, in the order of their planes "
+            "(of a color picture: red, green, blue).",
+            rich_help_panel=IMAGES,
+            show_default=False,
+        ),
+    ] = None,
+    pixel_scale: Annotated[
+        float | None,
+        typer.Option(
+            min=0.001,
+            metavar="ARCSEC",
+            help="The size of a pixel, where the files do not say.",
+            rich_help_panel=IMAGES,
+            show_default=False,
+        ),
+    ] = None,
+    kind: Annotated[
+        Literal["flux", "display"] | None,
+        typer.Option(
+            metavar="flux|display",
+            help="Whether pixels are linear in the light, or stretched for the eye. "
+            "Without it: [cyan]display[/] for 8-bit pictures, else [cyan]flux[/].",
+            rich_help_panel=IMAGES,
+            show_default=False,
+        ),
+    ] = None,
+    mask_value: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="A pixel of exactly this value holds no data.",
+            rich_help_panel=IMAGES,
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Rank images: every input row gets a probability, or a reason why it has none.
+
+    Writes [cyan]ranking.parquet[/], best first, and [cyan]report.html[/] into the run folder.
+    A run that was stopped goes on when the same command is given again.
+    """
+    from skysieve import pipeline
+    from skysieve.images.sources import ReadOptions
+
+    options = ReadOptions(
+        bands=_band_names(bands),
+        pixel_scale_arcsec=pixel_scale,
+        kind=kind,
+        mask_value=mask_value,
+    )
+    _check_finder(finder)
+    try:
+        with bar() as watch:
+            summary = pipeline.find(
+                images, finder, out, options=options, prior=prior, workers=workers, watch=watch
+            )
+    except KeyboardInterrupt:
+        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
+    show_summary(out, summary)
+
+
+def _band_names(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names) or len(set(names)) != len(names):
+        raise typer.BadParameter(
+            f"{text!r} is no list of different names such as g,r,i", param_hint="--bands"
+        )
+    return names
+
+
+def _check_finder(named: str) -> None:
+    """Refuse a finder that is not there before any file is read, and name the nearest one.
+
+    Raises:
+        MissingError: There is neither a shipped finder nor a bundle of that name.
+    """
+    from skysieve.finder.bundle import find_bundle, list_finders
+
+    try:
+        find_bundle(named)
+    except MissingError as error:
+        near = get_close_matches(named, [card.name for card in list_finders()], n=1, cutoff=0.5)
+        if not near:
+            raise
+        raise MissingError(error.what, f"Did you mean {near[0]}? {error.fix}") from None

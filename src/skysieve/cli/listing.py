@@ -1,0 +1,104 @@
+"""``skysieve list``: what comes with the package."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Annotated, Literal
+
+import typer
+
+from skysieve.cli.show import AS_JSON, Row, print_json, print_table
+
+Shelf = Literal["finders", "recipes", "scenarios", "surveys"]
+
+
+def show_list(
+    shelf: Annotated[
+        Shelf,
+        typer.Argument(
+            metavar="SHELF", help="One of finders, recipes, scenarios, surveys.", show_default=False
+        ),
+    ],
+    as_json: AS_JSON = False,
+) -> None:
+    """List what comes with the package: finders, recipes, scenarios or surveys."""
+    rows = SHELVES[shelf]()
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(shelf, rows)
+
+
+def _finders() -> list[Row]:
+    from skysieve.finder.bundle import list_finders
+
+    return [
+        {
+            "name": card.name,
+            "version": card.version,
+            "task": card.task,
+            "finds": card.positive,
+            "bands": ",".join(card.input.bands),
+            "pixels": card.input.kind,
+            "arcsec a pixel": card.input.pixel_scale_arcsec,
+            "side": f"{card.input.min_side}-{card.input.max_side}",
+            "stages": len(card.stages),
+            "license": card.license,
+        }
+        for card in list_finders()
+    ]
+
+
+def _recipes() -> list[Row]:
+    return _plans("recipes")
+
+
+def _scenarios() -> list[Row]:
+    return _plans("scenarios")
+
+
+def _plans(folder: str) -> list[Row]:
+    """Return name and first comment of each TOML file of the package in ``recipe/FOLDER``."""
+    place = files("skysieve.recipe").joinpath(folder)
+    if not place.is_dir():
+        return []
+    texts = {
+        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
+        for entry in place.iterdir()
+        if entry.name.endswith(".toml")
+    }
+    return [
+        {"name": name, "about": _about(text), "parts": ",".join(tomllib.loads(text))}
+        for name, text in sorted(texts.items())
+    ]
+
+
+def _about(text: str) -> str:
+    first = text.partition("\n")[0]
+    return first.lstrip("# ") if first.startswith("#") else ""
+
+
+def _surveys() -> list[Row]:
+    from skysieve.core.survey import SURVEYS
+
+    return [
+        {
+            "name": survey.name,
+            "bands": ",".join(band.name for band in survey.bands),
+            "arcsec a pixel": survey.pixel_scale_arcsec,
+            "PSF FWHM (arcsec)": ", ".join(f"{band.psf_fwhm_arcsec:g}" for band in survey.bands),
+            "zero point (AB)": survey.zero_point_ab,
+            "source": survey.source,
+        }
+        for survey in sorted(SURVEYS.values(), key=lambda survey: survey.name)
+    ]
+
+
+SHELVES: Mapping[Shelf, Callable[[], list[Row]]] = {
+    "finders": _finders,
+    "recipes": _recipes,
+    "scenarios": _scenarios,
+    "surveys": _surveys,
+}

@@ -1,0 +1,69 @@
+"""``skysieve report``: the page of a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skysieve.cli.show import AS_JSON, Cell, Row, bar, print_json, print_table
+
+
+def report(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="What is known: a table (CSV, ECSV, FITS, Parquet) with the columns id and label "
+            "(1 or lens, 0 or nonlens, -1 or unknown). Adds ROC, precision and completeness.",
+            show_default=False,
+        ),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN=VALUE",
+            help="Use only the labels of rows like this; may be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AS_JSON = False,
+) -> None:
+    """Write the report of a run again: best candidates, scores, and measures if labels are given.
+
+    The page [cyan]report.html[/] needs no network; [cyan]report.json[/] holds the same numbers.
+    """
+    from skysieve import pipeline
+
+    if where and labels is None:
+        raise typer.BadParameter("it selects labels, so give --labels too", param_hint="--where")
+    with bar() as watch:
+        paths = pipeline.report(run, labels, where, watch=watch)
+    written = json.loads(paths.json.read_text(encoding="utf-8"))
+    if as_json:
+        print_json(written)
+        return
+    if written.get("metrics"):
+        print_table("Measured on the labeled rows", _measures(written["metrics"]))
+    print(f"report   {paths.html}")
+    print(f"numbers  {paths.json}")
+
+
+def _measures(metrics: dict[str, dict[str, Cell]]) -> list[Row]:
+    """Return one row per measure; the interval is at 95 %."""
+    return [
+        {
+            "measure": name.replace("_", " "),
+            "value": measured["value"],
+            "low": measured["low"],
+            "high": measured["high"],
+            "positives": measured["n_positive"],
+            "negatives": measured["n_negative"],
+        }
+        for name, measured in metrics.items()
+    ]
