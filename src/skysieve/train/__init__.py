@@ -1,0 +1,1 @@
+"""Fitting networks to simulated images and exporting finders."""

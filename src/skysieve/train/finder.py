@@ -1,0 +1,165 @@
+"""From a recipe to a finder bundle: simulate, fit, quantize, calibrate, save."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Float64, Int64
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from skysieve.core.inputs import InputSpec
+from skysieve.core.random import seed_of
+from skysieve.core.survey import survey
+from skysieve.core.watch import Progress, Watch, ignore
+from skysieve.finder.bundle import save
+from skysieve.finder.calibration import Platt, margin
+from skysieve.finder.card import FinderCard, Stage
+from skysieve.finder.runtime import Network
+from skysieve.networks.build import Ensemble
+from skysieve.recipe.training import Recipe
+from skysieve.simulate.corpus import Corpus, simulate
+from skysieve.train.card import model_card
+from skysieve.train.data import Mixer
+from skysieve.train.export import SIDE_STEP, to_int8, to_onnx, weights
+from skysieve.train.loop import fit_network
+
+CLASSES = ("nonlens", "lens")
+CALIBRATION_BATCHES, CALIBRATION_FIRST = 96, 1_000_000
+"""Batches of validation scenes, numbered apart from those that fitting looked at."""
+QUANTIZATION_BATCHES = 12
+SCALE_RANGE = (0.75, 1.5)
+"""Pixel sizes borne without resampling, over the size of training."""
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Validation images that no fit has looked at.
+
+    Args:
+        batches: Raw pixels and labels; a batch has one side.
+    """
+
+    batches: list[tuple[Float32[np.ndarray, "n band y x"], Int64[np.ndarray, " n"]]]
+
+    @property
+    def labels(self) -> Int64[np.ndarray, " m"]:
+        """All labels, in order."""
+        return np.concatenate([labels for _, labels in self.batches])
+
+
+def train_finder(
+    recipe: Recipe, folder: Path, *, recipe_toml: str, watch: Watch = ignore
+) -> FinderCard:
+    """Make the finder that a recipe describes; killed, the same call goes on.
+
+    Args:
+        recipe: What to make.
+        folder: Takes ``scenes/``, a folder for each network and the bundle ``finder/``.
+        recipe_toml: The recipe as text, kept in the bundle.
+        watch: Told how far it is.
+    """
+    corpus = simulate(recipe.simulation, folder / "scenes", watch=watch)
+    files: dict[str, bytes | Path] = {"recipe.toml": recipe_toml.encode()}
+    held = hold_out(recipe, corpus)
+    stages: list[Stage] = []
+    facts: list[dict[str, float]] = []
+    members = _fit_members(recipe, corpus, folder, watch)
+    for m, member in enumerate(members, start=1):
+        files[f"weights-{m}.safetensors"] = weights(member)
+    for k, plan in enumerate(recipe.stages, start=1):
+        network = Ensemble(members[: plan.members], symmetric=plan.symmetric).eval()
+        graph = folder / f"stage-{k}.onnx"
+        to_onnx(network, graph, bands=len(corpus.plan.camera.bands))
+        if plan.int8:
+            watch(Progress("quantizing", k, len(recipe.stages)))
+            to_int8(graph, [pixels[:16] for pixels, _ in held.batches[:QUANTIZATION_BATCHES]])
+        margins = margins_of(graph, held, bands=len(corpus.plan.camera.bands))
+        last = k == len(recipe.stages)
+        stages.append(
+            _stage(graph.name, margins, held.labels, None if last else recipe.pass_fraction)
+        )
+        facts.append({"auc": float(roc_auc_score(held.labels, margins))})
+        files[graph.name] = graph
+        watch(Progress("exported", k, len(recipe.stages), f"validation AUC {facts[-1]['auc']:.4f}"))
+    card = _card(recipe, corpus, tuple(stages))
+    files["README.md"] = model_card(recipe, corpus, card, facts, len(held.labels)).encode()
+    return save(folder / "finder", card, files).card
+
+
+def hold_out(recipe: Recipe, corpus: Corpus) -> Held:
+    """Return the validation images that calibrate the finder."""
+    mixer = Mixer(corpus, recipe.mix, held_out=True, seed=recipe.simulation.seed)
+    return Held([mixer.batch(CALIBRATION_FIRST + k, 64) for k in range(CALIBRATION_BATCHES)])
+
+
+def margins_of(graph: Path, held: Held, *, bands: int) -> Float64[np.ndarray, " m"]:
+    """Return the margins that an exported graph gives, by the runtime that will find with it."""
+    network = Network(
+        graph.read_bytes(), name=graph.name, bands=bands, classes=len(CLASSES), batch=64,
+        precision="f32", threads=1,
+    )  # fmt: skip
+    logits = np.concatenate([network(pixels) for pixels, _ in held.batches])
+    return margin(logits.astype(np.float64), CLASSES.index("lens"))
+
+
+def _fit_members(recipe: Recipe, corpus: Corpus, folder: Path, watch: Watch) -> list[nn.Module]:
+    return [
+        fit_network(
+            recipe,
+            corpus,
+            folder / f"member-{m + 1}",
+            seed=seed_of(recipe.fit.seed, "member", m) % 2**31,
+            watch=watch,
+        ).network
+        for m in range(max(stage.members for stage in recipe.stages))
+    ]
+
+
+def _stage(
+    file: str,
+    margins: Float64[np.ndarray, " m"],
+    labels: Int64[np.ndarray, " m"],
+    pass_fraction: float | None,
+) -> Stage:
+    line = LogisticRegression(C=np.inf).fit(margins[:, None], labels)
+    platt = Platt(
+        slope=float(line.coef_[0, 0]), offset=float(line.intercept_[0]), prior=float(labels.mean())
+    )
+    if pass_fraction is None:
+        return Stage(file=file, calibration=platt)
+    nonlenses = margins[labels == 0]
+    threshold = float(np.quantile(nonlenses, 1 - pass_fraction))
+    return Stage(
+        file=file,
+        calibration=platt,
+        pass_logit=threshold,
+        pass_fraction=float((nonlenses >= threshold).mean()),
+    )
+
+
+def _card(recipe: Recipe, corpus: Corpus, stages: tuple[Stage, ...]) -> FinderCard:
+    camera = corpus.plan.camera
+    scale = survey(camera.survey).pixel_scale_arcsec
+    spec = InputSpec(
+        bands=camera.bands,
+        kind="either",
+        pixel_scale_arcsec=scale,
+        pixel_scale_range_arcsec=(round(scale * SCALE_RANGE[0], 3), round(scale * SCALE_RANGE[1], 3)),
+        min_side=min(recipe.mix.sides),
+        max_side=max(recipe.mix.sides),
+        side_step=SIDE_STEP,
+    )  # fmt: skip
+    return FinderCard(
+        name=recipe.name,
+        version="1",
+        task="lens",
+        classes=CLASSES,
+        positive="lens",
+        input=spec,
+        stages=stages,
+        license="MIT",
+    )
