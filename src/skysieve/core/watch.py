@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +25,31 @@ class Progress:
     done: int
     total: int | None
     note: str = ""
+
+
+class Lines:
+    """A watch that writes a line now and then, for a log file.
+
+    Args:
+        write: Takes each line.
+        every_s: Least seconds between two lines of the same stage.
+    """
+
+    def __init__(self, write: Callable[[str], object], every_s: float = 10.0) -> None:
+        self._write = write
+        self._every_s = every_s
+        self._start = time.monotonic()
+        self._last = -math.inf
+        self._stage = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """Write a line, unless one of this stage was written just now."""
+        now = time.monotonic() - self._start
+        if progress.stage == self._stage and now - self._last < self._every_s:
+            return
+        self._last, self._stage = now, progress.stage
+        of = f"/{progress.total}" if progress.total else ""
+        self._write(f"{now:7.0f} s  {progress.stage} {progress.done}{of} {progress.note}".rstrip())
 
 
 def ignore(progress: Progress) -> None:

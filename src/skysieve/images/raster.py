@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import warnings
+from io import BytesIO
+from typing import BinaryIO
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Num, UInt8
 from PIL import Image, UnidentifiedImageError
 
 from skysieve.core.scores import Status
+from skysieve.core.survey import PixelKind
 from skysieve.images.opening import open_regular
 from skysieve.images.sources import (
     COLOR,
@@ -49,9 +52,26 @@ def load(source: Source, rows: range, options: ReadOptions) -> list[Piece]:
     Raises:
         ImageError: It is no picture of a usable size and kind.
     """
-    path = source.paths[0]
+    with open_regular(source.paths[0]) as file:
+        pixels, names, kind = decode(file, source.bands, options)
+    return [Stack(rows=rows, pixels=pixels[None], bands=names, kind=kind)]
+
+
+def decode(
+    file: BinaryIO | BytesIO, spelled: tuple[str, ...] | None, options: ReadOptions
+) -> tuple[Num[np.ndarray, "band y x"], tuple[str, ...], PixelKind]:
+    """Return the planes of an encoded picture, their names, and what their values mean.
+
+    Args:
+        file: An open PNG, JPEG or TIFF.
+        spelled: The three bands, red first, that its name spells, if it does.
+        options: What the user said.
+
+    Raises:
+        ImageError: It is no picture of a usable size and kind.
+    """
     try:
-        pixels = _decoded(path)
+        pixels = _decoded(file)
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError:
@@ -63,9 +83,8 @@ def load(source: Source, rows: range, options: ReadOptions) -> list[Piece]:
         cut = "truncated" in reason.lower() or isinstance(error, EOFError)
         status = Status.TRUNCATED if cut else Status.UNREADABLE
         raise ImageError(status, f"It cannot be decoded ({reason})", _AGAIN) from None
-    names = _plane_names(pixels.shape[0], source.bands, options)
-    kind = "display" if pixels.dtype == np.uint8 else "flux"
-    return [Stack(rows=rows, pixels=pixels[None], bands=names, kind=kind)]
+    names = _plane_names(pixels.shape[0], spelled, options)
+    return pixels, names, "display" if pixels.dtype == np.uint8 else "flux"
 
 
 def _plane_names(
@@ -83,18 +102,19 @@ def _plane_names(
     return COLOR if count == 3 else unnamed(count)
 
 
-def _decoded(path: str) -> UInt8[np.ndarray, "band y x"] | Float32[np.ndarray, "band y x"]:
-    with open_regular(path) as file:
-        with _warnings_lock, warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of very large pictures
-            picture = Image.open(file, formats=_FORMATS)
-        with picture:
-            _check(picture)
-            if picture.mode in _DEEP_MODES:
-                return np.asarray(picture).astype(np.float32)[None]
-            wanted = "RGB" if picture.mode in _COLOR_MODES else "L"
-            shown = picture if picture.mode == wanted else _flat(picture, wanted)
-            pixels = np.asarray(shown)
+def _decoded(
+    file: BinaryIO | BytesIO,
+) -> UInt8[np.ndarray, "band y x"] | Float32[np.ndarray, "band y x"]:
+    with _warnings_lock, warnings.catch_warnings():
+        warnings.simplefilter("error")  # Pillow only warns of very large pictures
+        picture = Image.open(file, formats=_FORMATS)
+    with picture:
+        _check(picture)
+        if picture.mode in _DEEP_MODES:
+            return np.asarray(picture).astype(np.float32)[None]
+        wanted = "RGB" if picture.mode in _COLOR_MODES else "L"
+        shown = picture if picture.mode == wanted else _flat(picture, wanted)
+        pixels = np.asarray(shown)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

@@ -25,6 +25,7 @@ from skysieve.core.errors import InputError
 from skysieve.core.files import whole_file
 from skysieve.core.scores import Status
 from skysieve.core.survey import PixelKind
+from skysieve.images import picture_tables
 from skysieve.images.opening import open_regular, size_of
 from skysieve.images.sources import (
     MAX_BANDS,
@@ -159,9 +160,11 @@ def inspect(path: str, bands: tuple[str, ...] | None, options: ReadOptions) -> C
     Raises:
         ImageError: It is no shard.
     """
-    del bands, options
+    del bands
     with open_regular(path) as file:
         shard = _open(file)
+        if picture_tables.holds_pictures(shard.schema_arrow):
+            return picture_tables.inspect(shard, options)
         header = read_header(shard.schema_arrow)
         return Contents(rows=shard.metadata.num_rows, planes=header.shape[0], bands=header.bands)
 
@@ -172,10 +175,11 @@ def load(source: Source, rows: range, options: ReadOptions) -> list[Piece]:
     Raises:
         ImageError: The shard cannot be read at all; a damaged row group is only told of its rows.
     """
-    del options
     pieces: list[Piece] = []
     with open_regular(source.paths[0]) as file:
         shard = _open(file)
+        if picture_tables.holds_pictures(shard.schema_arrow):
+            return picture_tables.load(shard, rows, options)
         header = read_header(shard.schema_arrow)
         start = 0
         for group in range(shard.metadata.num_row_groups):

@@ -42,14 +42,14 @@ class NonlensPlan(Plan):
     """Which scenes without a lens are drawn, besides the controls that share a lens' host."""
 
     shares: dict[NonlensKind, float] = {
-        "spiral": 0.24,
-        "ring": 0.12,
-        "companions": 0.22,
-        "pair": 0.14,
-        "edge-on": 0.06,
-        "star": 0.05,
-        "red": 0.09,
-        "field": 0.08,
+        "spiral": 0.34,
+        "ring": 0.15,
+        "companions": 0.17,
+        "pair": 0.13,
+        "edge-on": 0.04,
+        "star": 0.04,
+        "red": 0.07,
+        "field": 0.06,
     }
 
 

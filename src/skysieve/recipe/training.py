@@ -25,10 +25,12 @@ class MixPlan(Plan):
         crowd_fraction: Share with an object of another scene off the center.
         max_arc_boost: Arcs are brightened by up to this factor, and companions with them.
         min_arc_visibility: Least signal to noise of the arcs times their contrast, after that.
+        min_einstein_radius_arcsec: Smaller rings are not shown: from the ground they cannot be
+            told from a face-on disk about a red bulge.
     """
 
     sides: tuple[int, ...] = (64, 64, 96, 128)
-    control_fraction: float = 0.45
+    control_fraction: float = 0.35
     companion_fraction: float = 0.5
     display_fraction: float = 0.65
     band_scaled_fraction: float = 0.1
@@ -40,6 +42,7 @@ class MixPlan(Plan):
     crowd_fraction: float = 0.25
     max_arc_boost: float = Field(default=3.0, ge=1)
     min_arc_visibility: float = 50.0
+    min_einstein_radius_arcsec: float = 1.05
 
 
 class FitPlan(Plan):

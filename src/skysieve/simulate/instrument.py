@@ -12,6 +12,9 @@ from skysieve.recipe.simulation import CameraPlan
 KERNEL_SIDE = 33
 """Pixels a side of a PSF stamp; holds 99 % of the light at the seeing of the surveys."""
 COUNTS_ZERO_POINT_AB = 30.0
+HUMVI_SCALES = {"g": 1.7, "r": 0.6, "i": 0.4}
+HUMVI_Q, HUMVI_ALPHA = 1.7, 0.09
+"""The stretch of the CFHTLS pictures of Space Warps: HumVI -s 0.4,0.6,1.7 -p 1.7,0.09."""
 
 Images = Float32[np.ndarray, "n band y x"]
 

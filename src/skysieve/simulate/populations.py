@@ -415,17 +415,17 @@ def _red_colors(rng: Rng, redshift: float) -> tuple[float, float]:
 def _disk_light(rng: Rng, redshift: float) -> tuple[Row, Row, float]:
     """Return the fluxes of disk and bulge, and the disk's scale length in arcsec."""
     total = red_magnitude_i(redshift, 200) + rng.uniform(-0.7, 1.8)
-    share = rng.beta(1.5, 4.0)
+    share = rng.beta(1.6, 2.8)
     mix = rng.uniform(0, 1)
     blue, disk = np.array(colors("blue", redshift)), np.array(colors("disk", redshift))
     gr, ri = mix * blue + (1 - mix) * disk + rng.normal(0, 0.08, 2)
     bulge_gr, bulge_ri = _red_colors(rng, redshift)
-    kpc = np.exp(rng.normal(np.log(3.2), 0.35))
+    kpc = np.exp(rng.normal(np.log(2.7), 0.4))
     radius = kpc / (red_radius_arcsec(redshift, 250) ** -1 * 7.0)
     return (
         flux(total, gr, ri) * (1 - share),
         flux(total, bulge_gr, bulge_ri) * share,
-        float(np.clip(radius, 0.25, 3.0)),
+        float(np.clip(radius, 0.2, 3.0)),
     )
 
 

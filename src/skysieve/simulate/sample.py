@@ -14,6 +14,9 @@ from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.recipe.simulation import NonlensPlan, SimulationPlan
 from skysieve.simulate.corpus import RENDERED, render_scenes
 from skysieve.simulate.instrument import (
+    HUMVI_ALPHA,
+    HUMVI_Q,
+    HUMVI_SCALES,
     add_noise,
     arc_signal_to_noise,
     humvi_picture,
@@ -21,10 +24,6 @@ from skysieve.simulate.instrument import (
 )
 from skysieve.simulate.populations import draw_lens, draw_nonlens
 from skysieve.simulate.scenes import Scenes
-
-SKY_LEVELS = 0.55
-"""Gray levels in a standard deviation of the sky: coarse, so that the sample stays small."""
-HUMVI_SCALES = {"g": 1.7, "r": 0.6, "i": 0.4}
 
 ORDINARY = NonlensPlan(
     shares={
@@ -140,15 +139,11 @@ def _observe(
         correlation=np.full(n, 0.3),
         rng=rng,
     )
-    # One and a half levels of sky keep its noise from being cut off at black.
+    seen += 0.5 * noise[None, :, None, None].astype(np.float32)
     scales = np.array([HUMVI_SCALES[band] for band in plan.camera.bands])
-    level = noise * scales / scales.mean()
-    seen += (1.5 / SKY_LEVELS * noise * level.mean() / level)[None, :, None, None].astype(
-        np.float32
-    )
     return humvi_picture(
         seen,
         scales=np.tile(scales, (n, 1)),
-        q=np.full(n, 4.0),
-        alpha=np.full(n, SKY_LEVELS / 255 / level.mean()),
+        q=np.full(n, HUMVI_Q),
+        alpha=np.full(n, HUMVI_ALPHA),
     ).astype(np.float32)

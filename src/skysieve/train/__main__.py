@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 from skysieve.core.errors import SkysieveError
-from skysieve.core.watch import Progress
+from skysieve.core.watch import Lines
 from skysieve.recipe.recipe import list_recipes, read_recipe, recipe_text
 from skysieve.train.finder import train_finder
-
-SECONDS_BETWEEN_LINES = 10.0
 
 
 def main() -> int:
@@ -25,25 +23,14 @@ def main() -> int:
         recipe = read_recipe(arguments.recipe)
         path = Path(arguments.recipe)
         text = path.read_text() if path.suffix == ".toml" else recipe_text(arguments.recipe)
-        train_finder(recipe, arguments.out, recipe_toml=text, watch=_Lines())
-    except SkysieveError:
+        card = train_finder(
+            recipe, arguments.out, recipe_toml=text, watch=Lines(partial(print, flush=True))
+        )
+    except SkysieveError as error:
+        print(f"skysieve: error: {error}", file=sys.stderr)
         return 3
+    print(f"The finder {card.name} is in {arguments.out / 'finder'}")
     return 0
-
-
-class _Lines:
-    """Prints a line now and then, for a log file."""
-
-    def __init__(self) -> None:
-        self.start = time.monotonic()
-        self.last = -SECONDS_BETWEEN_LINES
-        self.stage = ""
-
-    def __call__(self, progress: Progress) -> None:
-        now = time.monotonic() - self.start
-        if progress.stage == self.stage and now - self.last < SECONDS_BETWEEN_LINES:
-            return
-        self.last, self.stage = now, progress.stage
 
 
 if __name__ == "__main__":

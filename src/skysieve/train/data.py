@@ -17,11 +17,15 @@ from skysieve.core.random import stream
 from skysieve.core.survey import survey
 from skysieve.recipe.training import MixPlan
 from skysieve.simulate.corpus import Corpus
-from skysieve.simulate.instrument import add_noise, humvi_picture, sky_noise
+from skysieve.simulate.instrument import (
+    HUMVI_ALPHA,
+    HUMVI_Q,
+    HUMVI_SCALES,
+    add_noise,
+    humvi_picture,
+    sky_noise,
+)
 
-HUMVI_SCALES = {"g": 1.7, "r": 0.6, "i": 0.4}
-HUMVI_Q, HUMVI_ALPHA = 1.7, 0.09
-"""The stretch of the CFHTLS pictures of Space Warps: HumVI -s 0.4,0.6,1.7 -p 1.7,0.09."""
 PASSER_BY_PIXELS = (28.0, 64.0)
 """How far from the center the object of another scene is put in a crowded field."""
 HELD_OUT_EVERY = 10
@@ -67,6 +71,7 @@ class Mixer:
         self.scales = np.array([HUMVI_SCALES[band] for band in camera.bands])
         radius = np.array([fact["einstein_radius_arcsec"] for fact in corpus.facts["lens"]])
         self.extent_pixels = (1.4 * radius + 1.0) / instrument.pixel_scale_arcsec
+        self.wide = radius >= plan.min_einstein_radius_arcsec
         self.visibility = np.array(
             [fact["arc_snr"] * fact["arc_contrast"] for fact in corpus.facts["lens"]]
         )
@@ -106,7 +111,7 @@ class Mixer:
     def _pick(self, rng: np.random.Generator, size: int, side: int) -> Pick:
         usable = self.usable["lens"]
         bright = self.visibility * self.plan.max_arc_boost >= self.plan.min_arc_visibility
-        inside = usable[(bright & (self.extent_pixels < side / 2))[usable]]
+        inside = usable[(self.wide & bright & (self.extent_pixels < side / 2))[usable]]
         lenses = size // 2
         controls = round((size - lenses) * self.plan.control_fraction)
         return Pick(
@@ -134,7 +139,7 @@ class Mixer:
             if rng.random() < self.plan.crowd_fraction:
                 image = image + self._passer_by(rng, side)
             if len(planes) > 1 and (planes[1] == 1 or rng.random() < self.plan.companion_fraction):
-                image = image + self._boost(rng, row) * stack[planes[1]]
+                image = image + self._boost(rng, int(row)) * stack[planes[1]]
             images[k] = _turn(image, int(rng.integers(8)))
         return images
 

@@ -1,0 +1,179 @@
+"""Training in miniature: simulate, fit, quantize, calibrate, save, load, find."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra [train]")
+pytest.importorskip("lightning", reason="training needs the extra [train]")
+
+from skysieve.core.cutouts import Cutouts  # noqa: E402
+from skysieve.core.errors import MismatchError, MissingError  # noqa: E402
+from skysieve.finder.bundle import load  # noqa: E402
+from skysieve.recipe.recipe import parse_recipe, recipe_text  # noqa: E402
+from skysieve.simulate import corpus, render  # noqa: E402
+from skysieve.train import finder, loop  # noqa: E402
+from skysieve.train.data import HELD_OUT_EVERY, Mixer  # noqa: E402
+
+MINIATURE = """
+name = "tiny-gri"
+description = "A finder in miniature"
+[simulation]
+lenses = 128
+nonlenses = 64
+[simulation.camera]
+side = 80
+[mix]
+sides = [64]
+[network]
+kind = "convnet"
+width = 4
+blocks = [1, 1, 1, 1]
+[fit]
+epochs = 2
+steps = 4
+batch = 16
+validation_images = 32
+[[stages]]
+int8 = true
+[[stages]]
+symmetric = true
+"""
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Parts of 64 scenes, drawn without compiling: a miniature is not worth a minute of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "PART", 64)
+        patch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
+        patch.setattr(finder, "CALIBRATION_BATCHES", 4)
+        patch.setattr(finder, "QUANTIZATION_BATCHES", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return parse_recipe(MINIATURE, "miniature")
+
+
+@pytest.fixture(scope="module")
+def scenes(small, recipe, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scenes")
+    return folder, corpus.simulate(recipe.simulation, folder)
+
+
+class TestCorpus:
+    def test_every_kept_lens_clears_the_plan(self, scenes, recipe):
+        facts = scenes[1].facts["lens"]
+        assert facts
+        assert all(fact["arc_snr"] >= recipe.simulation.lens.min_arc_snr for fact in facts)
+        assert sum(len(part) for part in scenes[1].lens) == len(facts)
+
+    def test_simulating_again_makes_nothing_new(self, scenes, recipe):
+        folder, _ = scenes
+        before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+        corpus.simulate(recipe.simulation, folder)
+        assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+    def test_a_lost_part_comes_back_the_same(self, scenes, recipe):
+        folder, _ = scenes
+        part = folder / "lens-0000064.npy"
+        bytes_before = part.read_bytes()
+        part.unlink()
+        with pytest.raises(MissingError, match="lens-0000064"):
+            corpus.open_corpus(folder)
+        corpus.simulate(recipe.simulation, folder)
+        assert part.read_bytes() == bytes_before
+
+    def test_another_plan_is_refused(self, scenes, recipe):
+        other = recipe.simulation.model_copy(update={"seed": 99})
+        with pytest.raises(MismatchError, match="another plan"):
+            corpus.simulate(other, scenes[0])
+
+
+class TestMixer:
+    def test_a_batch_is_its_number(self, scenes, recipe):
+        mixer = Mixer(scenes[1], recipe.mix, held_out=False, seed=1)
+        images, labels = mixer.batch(3, 8)
+        again, _ = Mixer(scenes[1], recipe.mix, held_out=False, seed=1).batch(3, 8)
+        other, _ = mixer.batch(4, 8)
+        np.testing.assert_array_equal(images, again)
+        assert not np.array_equal(images, other, equal_nan=True)
+        assert labels.tolist() == [1] * 4 + [0] * 4
+
+    def test_validation_scenes_are_never_trained_on(self, scenes, recipe):
+        train, held = (
+            Mixer(scenes[1], recipe.mix, held_out=held_out, seed=1) for held_out in (False, True)
+        )
+        for name in ("lens", "nonlens"):
+            assert len(held.usable[name])
+            assert not set(train.usable[name]) & set(held.usable[name])
+            index = np.array([fact["index"] for fact in scenes[1].facts[name]])
+            assert (index[held.usable[name]] % HELD_OUT_EVERY == 0).all()
+
+    def test_a_lens_and_its_control_differ_by_the_arcs_only(self, scenes, recipe):
+        """The same stream cuts the same scene: turned, shifted and crowded alike."""
+        plan = recipe.mix.model_copy(update={"companion_fraction": 0.0})
+        mixer = Mixer(scenes[1], plan, held_out=False, seed=1)
+        row = mixer.usable["lens"][:1]
+        lens, control = (
+            mixer._cut(np.random.default_rng(5), "lens", row, planes, 64)
+            for planes in ((0, 1), (0,))
+        )
+        difference = (lens - control)[0]
+        part, place = mixer.rows["lens"][row[0]]
+        arcs = scenes[1].lens[part][place, 1].astype(np.float32)
+        assert difference.min() > -0.05 * arcs.max()
+        assert difference.sum() > 0
+
+
+def test_a_killed_fit_goes_on_as_if_nothing_had_been(scenes, recipe, tmp_path):
+    plan = recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"steps": 10})})
+    straight = loop.fit_network(plan, scenes[1], tmp_path / "a", seed=1)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        loop.fit_network(plan, scenes[1], tmp_path / "b", seed=1, watch=_stop_in_second_epoch())
+    resumed = loop.fit_network(plan, scenes[1], tmp_path / "b", seed=1)
+    assert [row["validation_loss"] for row in resumed.history] == pytest.approx(
+        [row["validation_loss"] for row in straight.history], abs=1e-5
+    )
+    for a, b in zip(
+        resumed.network.state_dict().values(), straight.network.state_dict().values(), strict=True
+    ):
+        torch.testing.assert_close(a, b)
+
+
+def _stop_in_second_epoch():
+    def watch(progress):
+        if progress.stage == "fitting" and progress.done > 10:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+def test_a_recipe_makes_a_finder_that_finds(scenes, recipe, tmp_path):
+    (tmp_path / "scenes").symlink_to(scenes[0])
+    seen = []
+    card = finder.train_finder(recipe, tmp_path, recipe_toml=MINIATURE, watch=seen.append)
+    assert [stage.file for stage in card.stages] == ["stage-1.onnx", "stage-2.onnx"]
+    assert card.stages[0].pass_fraction == pytest.approx(recipe.pass_fraction, abs=0.02)
+    made = load(tmp_path / "finder")
+    pixels = np.random.default_rng(0).normal(0, 1, (4, 3, 64, 64)).astype(np.float32)
+    pixels[1, :, :10] = np.nan
+    turned = np.ascontiguousarray(np.rot90(pixels, 1, (2, 3)))
+    ids = tuple("abcd")
+    scores = made(Cutouts(ids=ids, pixels=pixels, bands=("g", "r", "i")))
+    assert np.isfinite(scores.p).all()
+    twice = made(Cutouts(ids=ids, pixels=turned, bands=("g", "r", "i")))
+    finest = (scores.stage == 2) & (twice.stage == 2)
+    np.testing.assert_allclose(scores.p[finest], twice.p[finest], atol=2e-2)
+    card_text = (tmp_path / "finder" / "README.md").read_text()
+    assert "tiny-gri" in card_text
+    assert "validation AUC" in card_text
+    assert {progress.stage for progress in seen} >= {"fitting", "quantizing", "exported"}
+
+
+def test_the_shipped_recipe_is_the_one_in_the_bundle():
+    shipped = load("lens-gri")
+    assert (shipped.folder / "recipe.toml").read_text() == recipe_text("lens-gri")
