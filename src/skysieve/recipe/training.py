@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from skysieve.recipe.networks import ConvNetPlan, StretchPlan
@@ -17,12 +19,14 @@ class MixPlan(Plan):
         companion_fraction: Share of the controls that show blue companions instead of arcs.
         display_fraction: Share shown as an 8-bit color picture.
         band_scaled_fraction: Share scaled to 0..1 band by band; the rest is linear flux.
+        depth_mean: Mean of the natural logarithm of brightness over that of the corpus.
         depth_spread: Scatter of the natural logarithm of brightness over noise.
         color_spread: Scatter of the natural logarithm of each band's gain.
         artifact_fraction: Share with a satellite trail, a dead block or a bleeding column.
         hole_fraction: Share with pixels that hold no data.
         shift_pixels: Largest shift of the center, each way.
-        crowd_fraction: Share with an object of another scene off the center.
+        crowd_fraction: Share with an object of another scene off the center; ``lens`` is for
+            lenses and their controls, which share their surroundings.
         max_arc_boost: Arcs are brightened by up to this factor, and companions with them.
         min_arc_visibility: Least signal to noise of the arcs times their contrast, after that.
         min_einstein_radius_arcsec: Smaller rings are not shown: from the ground they cannot be
@@ -34,12 +38,15 @@ class MixPlan(Plan):
     companion_fraction: float = 0.5
     display_fraction: float = 0.65
     band_scaled_fraction: float = 0.1
+    depth_mean: float = 0.4
     depth_spread: float = 0.35
     color_spread: float = 0.12
     artifact_fraction: float = 0.12
     hole_fraction: float = 0.08
     shift_pixels: int = 6
-    crowd_fraction: float = 0.25
+    crowd_fraction: dict[Literal["lens", "nonlens"], float] = Field(
+        default_factory=lambda: {"lens": 0.35, "nonlens": 0.12}
+    )
     max_arc_boost: float = Field(default=3.0, ge=1)
     min_arc_visibility: float = 50.0
     min_einstein_radius_arcsec: float = 1.05

@@ -54,9 +54,9 @@ def red_magnitude_i(redshift: float, dispersion_km_s: float) -> float:
 def red_radius_arcsec(redshift: float, dispersion_km_s: float) -> float:
     """Return the effective radius of an early-type galaxy (Hyde & Bernardi 2009, MNRAS 394, 1978).
 
-    The size grows as about the dispersion to 1.6 at fixed redshift; 7 kpc at 250 km/s.
+    The size grows as about the dispersion to 1.6 at fixed redshift; 4.5 kpc at 250 km/s.
     """
-    kpc = 7.0 * (dispersion_km_s / REFERENCE_DISPERSION_KM_S) ** 1.6
+    kpc = 4.5 * (dispersion_km_s / REFERENCE_DISPERSION_KM_S) ** 1.6
     return kpc / kpc_per_arcsec(redshift)
 
 

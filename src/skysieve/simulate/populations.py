@@ -15,6 +15,7 @@ from skysieve.simulate.galaxies import (
     dispersion_weight,
     einstein_radius_arcsec,
     flux,
+    kpc_per_arcsec,
     red_magnitude_i,
     red_radius_arcsec,
 )
@@ -70,7 +71,7 @@ def draw_lens(plan: LensPlan, *, seed: int, index: int) -> Scenes:
     facts = {"z_lens": z_lens, "z_source": z_source, "einstein_radius_arcsec": radius}
     facts["source_g_ab"] = _source(canvas, rng, plan, radius, z_source, group=group)
     _blue_companions(canvas.companions, rng, radius, flux_scale=float(rng.uniform(1.0, 6.0)))
-    _surroundings(canvas, rng, z_lens, rich=group)
+    _surroundings(canvas, rng, z_lens, rich=group, mean_members=2.2)
     return canvas.scene("lens", facts)
 
 
@@ -82,7 +83,9 @@ def draw_nonlens(plan: NonlensPlan, *, seed: int, index: int) -> Scenes:
     kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
     canvas = Canvas()
     redshift = _PAINT[kind](canvas, rng)
-    _surroundings(canvas, rng, redshift, rich=bool(rng.random() < 0.15))
+    early = kind in ("red", "companions")  # early types cluster (Dressler 1980, ApJ 236, 351)
+    rich = bool(rng.random() < (0.3 if early else 0.08))
+    _surroundings(canvas, rng, redshift, rich=rich, mean_members=2.0 if early else 0.6)
     return canvas.scene(kind, {"z_lens": redshift})
 
 
@@ -110,7 +113,7 @@ def _host(
     canvas: Canvas, rng: Rng, redshift: float, dispersion: float, *, group: bool = False
 ) -> tuple[float, float]:
     """Add an early-type galaxy at the center; return its axis ratio and position angle."""
-    magnitude = red_magnitude_i(redshift, dispersion) + rng.normal(0.1, 0.35) - 0.3 * group
+    magnitude = red_magnitude_i(redshift, dispersion) + rng.normal(-0.35, 0.4) - 0.3 * group
     radius = red_radius_arcsec(redshift, dispersion) * np.exp(rng.normal(0, 0.2))
     q, phi = float(rng.uniform(0.55, 0.98)), float(rng.uniform(0, np.pi))
     gr, ri = _red_colors(rng, redshift)
@@ -230,7 +233,7 @@ def _paint_ring(canvas: Canvas, rng: Rng) -> float:
 
 def _paint_companions(canvas: Canvas, rng: Rng) -> float:
     """A red galaxy with blue galaxies at the distance where arcs would be, not about it."""
-    redshift, dispersion = _red_redshift(rng), float(rng.uniform(170, 320))
+    redshift, dispersion = _red_redshift(rng), float(rng.uniform(190, 330))
     _host(canvas, rng, redshift, dispersion)
     radius = float(np.exp(rng.uniform(np.log(0.8), np.log(6.0))))
     _blue_companions(canvas.light, rng, radius, flux_scale=float(np.exp(rng.uniform(0.0, 3.0))))
@@ -301,8 +304,8 @@ def _paint_red(canvas: Canvas, rng: Rng) -> float:
 def _paint_field(canvas: Canvas, rng: Rng) -> float:
     """A small blue or irregular galaxy at the center."""
     redshift = float(rng.uniform(0.1, 1.5))
-    gr, ri = colors("blue", redshift)
-    light = flux(rng.uniform(19.5, 22.8), gr + rng.normal(0, 0.15), ri + rng.normal(0, 0.12))
+    gr, ri = colors("disk" if rng.random() < 0.5 else "blue", redshift)
+    light = flux(rng.uniform(19.0, 22.0), gr + rng.normal(0, 0.15), ri + rng.normal(0, 0.12))
     radius = float(np.exp(rng.normal(np.log(0.5), 0.3)))
     q, phi = float(rng.uniform(0.3, 1)), float(rng.uniform(0, np.pi))
     canvas.light.append(_row(0, 0, radius, rng.uniform(0.6, 2.5), q, phi, light))
@@ -327,9 +330,11 @@ if set(_PAINT) != set(NonlensKind.__args__):  # the plan and the painters must n
 # --------------------------------------------------------------------------------- ingredients
 
 
-def _surroundings(canvas: Canvas, rng: Rng, redshift: float, *, rich: bool) -> None:
+def _surroundings(
+    canvas: Canvas, rng: Rng, redshift: float, *, rich: bool, mean_members: float
+) -> None:
     """Add what is in any field: group members of the same red, field galaxies, stars."""
-    members = int(rng.poisson(4.5 if rich else 1.0))
+    members = int(rng.poisson(6.0 if rich else mean_members))
     for _ in range(members):
         distance = rng.gamma(2.0, 4.0)
         angle = rng.uniform(0, 2 * np.pi)
@@ -414,14 +419,14 @@ def _red_colors(rng: Rng, redshift: float) -> tuple[float, float]:
 
 def _disk_light(rng: Rng, redshift: float) -> tuple[Row, Row, float]:
     """Return the fluxes of disk and bulge, and the disk's scale length in arcsec."""
-    total = red_magnitude_i(redshift, 200) + rng.uniform(-0.7, 1.8)
+    total = red_magnitude_i(redshift, 200) + rng.uniform(-1.5, 0.9)
     share = rng.beta(1.6, 2.8)
-    mix = rng.uniform(0, 1)
+    mix = rng.beta(1.0, 2.0)
     blue, disk = np.array(colors("blue", redshift)), np.array(colors("disk", redshift))
     gr, ri = mix * blue + (1 - mix) * disk + rng.normal(0, 0.08, 2)
     bulge_gr, bulge_ri = _red_colors(rng, redshift)
-    kpc = np.exp(rng.normal(np.log(2.7), 0.4))
-    radius = kpc / (red_radius_arcsec(redshift, 250) ** -1 * 7.0)
+    kpc = np.exp(rng.normal(np.log(2.4), 0.4))
+    radius = kpc / kpc_per_arcsec(redshift)
     return (
         flux(total, gr, ri) * (1 - share),
         flux(total, bulge_gr, bulge_ri) * share,
@@ -437,7 +442,7 @@ def _ring(rng: Rng, *, faint: bool) -> list[float]:
 
 
 def _bulge(canvas: Canvas, rng: Rng, radius: float, q: float, phi: float, light: Row) -> None:
-    size = radius * rng.uniform(0.15, 0.6)
+    size = radius * rng.uniform(0.1, 0.45)
     canvas.light.append(_row(0, 0, size, rng.uniform(1.5, 4), 0.5 + 0.5 * q, phi, light))
 
 

@@ -28,6 +28,8 @@ from skysieve.simulate.instrument import (
 
 PASSER_BY_PIXELS = (28.0, 64.0)
 """How far from the center the object of another scene is put in a crowded field."""
+MATCH_RANGE = (0.7, 6.0)
+"""How far a non-lens is dimmed or brightened to be as bright as a lens: else brightness tells."""
 HELD_OUT_EVERY = 10
 """Every tenth scene is kept for validation."""
 
@@ -74,6 +76,9 @@ class Mixer:
         self.wide = radius >= plan.min_einstein_radius_arcsec
         self.visibility = np.array(
             [fact["arc_snr"] * fact["arc_contrast"] for fact in corpus.facts["lens"]]
+        )
+        self.brightness = np.concatenate(
+            [[_central_counts(stack[0]) for stack in part] for part in corpus.lens]
         )
         self.rows = {name: _locate(getattr(corpus, name)) for name in ("lens", "nonlens")}
         index = {
@@ -136,20 +141,34 @@ class Mixer:
             part, place = self.rows[name][row]
             stack = _window(parts[part][place], rng.integers(-reach, reach + 1, 2), side)
             image = stack[0].astype(np.float32)
-            if rng.random() < self.plan.crowd_fraction:
-                image = image + self._passer_by(rng, side)
             if len(planes) > 1 and (planes[1] == 1 or rng.random() < self.plan.companion_fraction):
                 image = image + self._boost(rng, int(row)) * stack[planes[1]]
+            if name == "nonlens":
+                image = image * self._match(rng, image)
+            if rng.random() < self.plan.crowd_fraction[name]:
+                image = image + self._passer_by(rng, name, side)
             images[k] = _turn(image, int(rng.integers(8)))
         return images
 
-    def _passer_by(self, rng: np.random.Generator, side: int) -> Float[np.ndarray, "band y x"]:
-        """Return another scene's light, seen off the center: a crowded field."""
-        part, place = self.rows["nonlens"][rng.choice(self.usable["nonlens"])]
+    def _passer_by(
+        self, rng: np.random.Generator, name: str, side: int
+    ) -> Float[np.ndarray, "band y x"]:
+        """Return another scene's ordinary light, seen off the center: a crowded field.
+
+        Beside early types stand early types: galaxies cluster (Dressler 1980, ApJ 236, 351).
+        """
+        parts: tuple[np.ndarray, ...] = getattr(self.corpus, name)
+        part, place = self.rows[name][rng.choice(self.usable[name])]
         distance, angle = rng.uniform(*PASSER_BY_PIXELS), rng.uniform(0, 2 * np.pi)
         shift = np.rint([distance * np.sin(angle), distance * np.cos(angle)]).astype(int)
-        stack = _window(self.corpus.nonlens[part][place], shift, side, fill="constant")
-        return stack[0] * np.float32(np.exp(rng.uniform(0, 2)))
+        stack = _window(parts[part][place][:1], shift, side, fill="constant")
+        return stack[0] * np.float32(np.exp(rng.uniform(-0.5, 1.5)))
+
+    def _match(self, rng: np.random.Generator, image: Float[np.ndarray, "band y x"]) -> np.float32:
+        """Return the factor that makes an object about as bright as the host of some lens."""
+        target = self.brightness[rng.integers(len(self.brightness))]
+        own = max(_central_counts(image), 1e-6)
+        return np.float32(np.clip(target / own, *MATCH_RANGE))
 
     def _boost(self, rng: np.random.Generator, row: int) -> np.float32:
         """Return the factor by which the arcs of a scene, or their stand-ins, are brightened."""
@@ -160,7 +179,7 @@ class Mixer:
         """Return what a survey would deliver: noise, artifacts, a stretch or a unit, holes."""
         plan, n = self.plan, len(images)
         bands = images.shape[1]
-        depth = np.exp(rng.normal(0, plan.depth_spread, n)).astype(np.float32)
+        depth = np.exp(rng.normal(plan.depth_mean, plan.depth_spread, n)).astype(np.float32)
         noise = self.noise * np.exp(rng.normal(-0.15, 0.12, (n, bands)))
         seen = add_noise(
             images * depth[:, None, None, None],
@@ -238,6 +257,13 @@ def _window(
         stack = np.pad(stack, ((0, 0), (0, 0), (over, over), (over, over)), mode=fill)
         low = low + over
     return stack[:, :, low[0] : low[0] + side, low[1] : low[1] + side]
+
+
+def _central_counts(image: Float[np.ndarray, "band y x"]) -> float:
+    """Return the light in the middle band within about 1.5 arcsec of the center."""
+    y, x = image.shape[1] // 2, image.shape[2] // 2
+    box = image[image.shape[0] // 2, y - 8 : y + 8, x - 8 : x + 8]
+    return float(box.sum(dtype=np.float32))
 
 
 def _locate(parts: tuple[np.ndarray, ...]) -> list[tuple[int, int]]:
