@@ -128,7 +128,7 @@ class Mixer:
     def _cut(
         self,
         rng: np.random.Generator,
-        name: str,
+        name: Literal["lens", "nonlens"],
         rows: Int64[np.ndarray, " n"],
         planes: tuple[int, ...],
         side: int,
@@ -151,7 +151,7 @@ class Mixer:
         return images
 
     def _passer_by(
-        self, rng: np.random.Generator, name: str, side: int
+        self, rng: np.random.Generator, name: Literal["lens", "nonlens"], side: int
     ) -> Float[np.ndarray, "band y x"]:
         """Return another scene's ordinary light, seen off the center: a crowded field.
 

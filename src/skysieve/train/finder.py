@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.finder.bundle import save
 from skysieve.finder.calibration import Platt, margin
 from skysieve.finder.card import FinderCard, Stage
-from skysieve.finder.runtime import Network
+from skysieve.finder.runtime import Network, cpu_precision, cpu_threads
 from skysieve.networks.build import Ensemble
 from skysieve.recipe.training import Recipe
 from skysieve.simulate.corpus import Corpus, simulate
@@ -28,7 +29,7 @@ from skysieve.train.export import SIDE_STEP, to_int8, to_onnx, weights
 from skysieve.train.loop import fit_network
 
 CLASSES = ("nonlens", "lens")
-CALIBRATION_BATCHES, CALIBRATION_FIRST = 96, 1_000_000
+CALIBRATION_BATCHES, CALIBRATION_FIRST = 48, 1_000_000
 """Batches of validation scenes, numbered apart from those that fitting looked at."""
 QUANTIZATION_BATCHES = 12
 SCALE_RANGE = (0.75, 1.5)
@@ -99,10 +100,16 @@ def hold_out(recipe: Recipe, corpus: Corpus) -> Held:
 def margins_of(graph: Path, held: Held, *, bands: int) -> Float64[np.ndarray, " m"]:
     """Return the margins that an exported graph gives, by the runtime that will find with it."""
     network = Network(
-        graph.read_bytes(), name=graph.name, bands=bands, classes=len(CLASSES), batch=64,
-        precision="f32", threads=1,
-    )  # fmt: skip
-    logits = np.concatenate([network(pixels) for pixels, _ in held.batches])
+        graph.read_bytes(),
+        name=graph.name,
+        bands=bands,
+        classes=len(CLASSES),
+        batch=8,
+        precision=cpu_precision(),
+        threads=cpu_threads(),
+    )
+    with ThreadPoolExecutor(cpu_threads()) as pool:
+        logits = np.concatenate(list(pool.map(network, (pixels for pixels, _ in held.batches))))
     return margin(logits.astype(np.float64), CLASSES.index("lens"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ from typing import Any
 import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, WeightAveraging
+from safetensors.torch import load_model, save_model
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import BinaryAUROC, BinarySensitivityAtSpecificity
 
+from skysieve.core.files import whole_file
 from skysieve.core.random import seed_of
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.networks.build import build
@@ -26,6 +29,8 @@ from skysieve.simulate.corpus import Corpus
 from skysieve.train.data import Batches, Mixer
 
 CHECKPOINT = "last.ckpt"
+DONE = "network.safetensors"
+"""The averaged weights, written when the fit is over; a fit that has them is not done again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +64,15 @@ def fit_network(
         network = build(
             recipe.network, recipe.stretch, bands=len(corpus.plan.camera.bands), classes=2
         )
-    module = LensFit(network, recipe.fit)
+    module = LensFit(network, recipe.fit, seed=seed)
     data = MixedImages(recipe, corpus, recipe.fit, seed=seed)
     metrics = Metrics(folder / "metrics.csv", recipe.fit, watch)
+    if (folder / DONE).exists():
+        load_model(network, folder / DONE)
+        return Fitted(network.eval(), metrics.history())
     checkpoint = folder / CHECKPOINT
     average = WeightAveraging(avg_fn=partial(_average, recipe.fit.average_decay))
-    with _only_our_warnings():
+    with _quiet(), torch.random.fork_rng():
         trainer = Trainer(
             max_epochs=recipe.fit.epochs,
             precision="bf16-mixed",
@@ -87,27 +95,36 @@ def fit_network(
             module, datamodule=data, ckpt_path=checkpoint if checkpoint.exists() else None,
             weights_only=True,
         )  # fmt: skip
-    return Fitted(module.network.cpu().eval(), metrics.history())
+    network = module.network.cpu().to(memory_format=torch.contiguous_format).eval()
+    with whole_file(folder / DONE) as temporary:
+        save_model(network, str(temporary))
+    return Fitted(network, metrics.history())
 
 
 class LensFit(LightningModule):
     """Cross-entropy on batches of raw pixels, AdamW on a one-cycle schedule."""
 
-    def __init__(self, network: nn.Module, plan: FitPlan) -> None:
+    def __init__(self, network: nn.Module, plan: FitPlan, *, seed: int) -> None:
         super().__init__()
+        self.seed = seed
         self.network = network
         self.plan = plan
         self.loss = nn.CrossEntropyLoss(label_smoothing=plan.label_smoothing)
         self.auc = BinaryAUROC()
         self.sensitivity = BinarySensitivityAtSpecificity(min_specificity=0.99)
 
-    def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """Name the randomness of the step (dropout), so that going on is like never stopping."""
+        del batch, batch_idx
+        torch.manual_seed(seed_of(self.seed, "dropout", self.global_step))
+
+    def training_step(self, batch: list[Tensor], index: int) -> Tensor:
         """Return the loss of a batch."""
         del index
         pixels, labels = batch
         return self.loss(self.network(_fast(pixels)).float(), labels)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
+    def validation_step(self, batch: list[Tensor], index: int) -> None:
         """Add a batch to the validation metrics."""
         del index
         pixels, labels = batch
@@ -221,9 +238,22 @@ def _fast(pixels: Tensor) -> Tensor:
 
 
 @contextmanager
-def _only_our_warnings() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # Lightning advises more loader processes than there are cores to run them.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        warnings.filterwarnings("ignore", message=".*Checkpoint directory.*not empty.*")
-        yield
+def _quiet() -> Iterator[None]:
+    """Keep Lightning from advertising and from warning of what is meant."""
+    log = logging.getLogger("lightning.pytorch")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            _ignore_what_is_meant()
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _ignore_what_is_meant() -> None:
+    # Lightning advises more loader processes than there are cores to run them.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*not empty.*")
+    # Lightning 2.6 itself uses what torch will remove.
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
