@@ -57,6 +57,7 @@ class FitPlan(Plan):
 
     Args:
         epochs: Rounds of ``steps`` batches; a validation after each.
+        stop_after: Epochs after which the fit ends, before its schedule does; None for all.
         steps: Batches in an epoch.
         batch: Images in a batch.
         learning_rate: Peak of a one-cycle schedule (Smith & Topin 2018, arXiv:1708.07120).
@@ -69,6 +70,7 @@ class FitPlan(Plan):
     """
 
     epochs: int = Field(default=12, ge=1)
+    stop_after: int | None = Field(default=None, ge=1)
     steps: int = Field(default=500, ge=1)
     batch: int = Field(default=64, ge=2)
     learning_rate: float = 2e-3

@@ -61,7 +61,18 @@ def to_int8(path: Path, images: list[Float32[np.ndarray, "n band y x"]]) -> None
     with _quietly():
         graph = onnx.load(str(path))
         data = nncf.Dataset(images, lambda batch: {"input": batch})
-        onnx.save(nncf.quantize(graph, data, subset_size=len(images)), str(path))
+        convolutions = {"Conv", "Gemm", "Relu", "AveragePool"}
+        stretch = sorted({node.op_type for node in _before_weights(graph)} - convolutions)
+        scope = nncf.IgnoredScope(types=stretch, validate=False)
+        quantized = nncf.quantize(graph, data, subset_size=len(images), ignored_scope=scope)
+        onnx.save(quantized, str(path))
+
+
+def _before_weights(graph: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Return the nodes before the first convolution, in the order of the graph: the stretch."""
+    nodes = list(graph.graph.node)
+    first = next(k for k, node in enumerate(nodes) if node.op_type == "Conv")
+    return nodes[:first]
 
 
 def weights(network: nn.Module) -> bytes:

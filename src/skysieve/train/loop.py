@@ -74,7 +74,7 @@ def fit_network(
     average = WeightAveraging(avg_fn=partial(_average, recipe.fit.average_decay))
     with _quiet(), torch.random.fork_rng():
         trainer = Trainer(
-            max_epochs=recipe.fit.epochs,
+            max_epochs=min(recipe.fit.stop_after or recipe.fit.epochs, recipe.fit.epochs),
             precision="bf16-mixed",
             accelerator="auto",
             devices=1,
