@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from skysieve.core.errors import RecipeError
 from skysieve.core.inputs import InputSpec
 from skysieve.core.random import seed_of
 from skysieve.core.survey import survey
@@ -133,6 +134,10 @@ def _stage(
     pass_fraction: float | None,
 ) -> Stage:
     line = LogisticRegression(C=np.inf).fit(margins[:, None], labels)
+    if line.coef_[0, 0] <= 0:
+        raise RecipeError(
+            f"{file} ranks validation lenses no higher than non-lenses", "Fit it longer"
+        )
     platt = Platt(
         slope=float(line.coef_[0, 0]), offset=float(line.intercept_[0]), prior=float(labels.mean())
     )
