@@ -39,14 +39,15 @@ shipped. The non-lenses are the hard kinds above: figures on a real sky differ.
 {stages}
 
 The probabilities are calibrated on these rows, at a prior of {prior:.2f}: give `find --prior` the
-lens rate of your survey. `recipe.toml` beside this card makes the finder again:
+lens rate of your survey. `recipe.toml` beside this card makes a finder like this one again, not
+bit for bit on another processor:
 `python -m skysieve.train {name} --out FOLDER`.
 
 Figures on real images stand in the project's README, each beside the command that makes it.
 
 ## Limits
 
-* Arcs blended with the light of their lens (Einstein radius below about 0.8 arcsec) are missed.
+* Arcs blended with the light of their lens (Einstein radius below about 1 arcsec) are missed.
 * Lensed quasars and red arcs are rare in the simulations, and so in what it finds.
 * Face-on spirals with a red bulge, ring galaxies and blue companions are its false candidates.
 * Display pictures are taken to be stretched about as those of Space Warps.
