@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="networks need the extra [train]")
 
 from skysieve.networks.build import Ensemble, build, dihedral_views  # noqa: E402
-from skysieve.networks.stretch import SkyStretch  # noqa: E402
+from skysieve.networks.stretch import SkyStretch, _asinh  # noqa: E402
 from skysieve.recipe.networks import ConvNetPlan, StretchPlan  # noqa: E402
 
 
@@ -51,6 +51,16 @@ class TestStretch:
     @pytest.mark.parametrize("fill", [0.0, 255.0, torch.nan])
     def test_an_empty_image_gives_finite_numbers(self, fill):
         assert torch.isfinite(self.stretch(torch.full((1, 3, 64, 64), fill))).all()
+
+    def test_the_inverse_hyperbolic_sine_is_that_of_torch(self):
+        x = torch.cat([torch.linspace(-50, 50, 4001), torch.tensor([-1e6, 1e6, 1e-4, 0.0])])
+        x = x.reshape(1, 1, 1, -1)
+        torch.testing.assert_close(_asinh(x), torch.asinh(x), rtol=1e-5, atol=1e-6)
+
+    def test_a_dead_pixel_far_below_the_sky_gives_a_finite_number(self):
+        image = sky()
+        image[0, 0, 3, 3] = -1e30
+        assert torch.isfinite(self.stretch(image)).all()
 
 
 @pytest.mark.parametrize("side", [64, 96, 128])

@@ -37,7 +37,9 @@ batch = 16
 validation_images = 32
 [[stages]]
 int8 = true
+network = { kind = "convnet", width = 8, blocks = [1, 1, 1, 1] }
 [[stages]]
+members = 2
 symmetric = true
 """
 
@@ -113,27 +115,37 @@ class TestMixer:
             index = np.array([fact["index"] for fact in scenes[1].facts[name]])
             assert (index[held.usable[name]] % HELD_OUT_EVERY == 0).all()
 
-    def test_a_lens_without_its_arcs_is_its_host(self, scenes, recipe, monkeypatch):
-        """The same stream cuts the same scene: turned, shifted and crowded alike."""
+    def test_a_control_is_its_lens_without_the_arcs(self, scenes, recipe):
+        mix = recipe.mix.model_copy(
+            update={"companion_fraction": 0.0, "crowd_fraction": {"lens": 0.0, "nonlens": 0.0}}
+        )
+        mixer = Mixer(scenes[1], mix, held_out=False, seed=1)
+        rng = np.random.default_rng(5)
+        pick = mixer._pick(rng, 16, 64)
+        lens = mixer._lenses(rng, pick, len(pick.lens), lensed=True)
+        control = mixer._lenses(rng, pick, pick.controls, lensed=False)
+        nonlens = mixer._nonlenses(rng, pick)
+        seen = mixer._look(rng, np.concatenate([lens, control, nonlens]), pick, 64)
+        difference = seen[: pick.controls] - seen[len(lens) :][: pick.controls]
+        assert pick.controls > 0
+        assert difference.min() > -0.01 * difference.max()
+        assert (difference.sum((1, 2, 3)) > 0).all()
+
+    def test_arcs_are_kept_inside_the_field(self, scenes, recipe):
         mixer = Mixer(scenes[1], recipe.mix, held_out=False, seed=1)
-        row = mixer.usable["lens"][:1]
-        seen = []
-        for boost in (1, 0):
-            monkeypatch.setattr(mixer, "_boost", lambda *_, boost=boost: np.float32(boost))
-            seen.append(mixer._cut(np.random.default_rng(5), "lens", row, (0, 1), 64)[0])
-        difference = seen[0] - seen[1]
-        part, place = mixer.rows["lens"][row[0]]
-        arcs = scenes[1].lens[part][place, 1].astype(np.float32)
-        assert difference.min() > -0.05 * arcs.max()
-        assert difference.sum() > 0
+        for number in range(20):
+            pick = mixer._pick(np.random.default_rng(number), 16, 64)
+            assert (mixer.extent_pixels[pick.lens] * recipe.mix.zoom[0] < 32).all()
 
 
 def test_a_killed_fit_goes_on_as_if_nothing_had_been(scenes, recipe, tmp_path):
     plan = recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"steps": 10})})
-    straight = loop.fit_network(plan, scenes[1], tmp_path / "a", seed=1)
+    straight = loop.fit_network(plan, plan.network, scenes[1], tmp_path / "a", seed=1)
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        loop.fit_network(plan, scenes[1], tmp_path / "b", seed=1, watch=_stop_in_second_epoch())
-    resumed = loop.fit_network(plan, scenes[1], tmp_path / "b", seed=1)
+        loop.fit_network(
+            plan, plan.network, scenes[1], tmp_path / "b", seed=1, watch=_stop_in_second_epoch()
+        )
+    resumed = loop.fit_network(plan, plan.network, scenes[1], tmp_path / "b", seed=1)
     assert [row["validation_loss"] for row in resumed.history] == pytest.approx(
         [row["validation_loss"] for row in straight.history], abs=1e-5
     )

@@ -49,7 +49,7 @@ class SkyStretch(nn.Module):
         bright = (known - sky) * weight
         top = bright.amax((2, 3), keepdim=True)
         noise = torch.maximum(noise, FLOOR * top) + SMALLEST
-        planes = torch.asinh(bright / (noise * self.softening))
+        planes = _asinh(bright / (noise * self.softening))
         return torch.cat([planes, weight.amin(1, keepdim=True)], 1)
 
     def _sky(
@@ -63,6 +63,15 @@ class SkyStretch(nn.Module):
             keep = weight * near.to(weight.dtype)
             mean, deviation = _moments(pixels, keep)
         return mean, deviation
+
+
+def _asinh(x: Float[Tensor, "n band y x"]) -> Float[Tensor, "n band y x"]:
+    """Return the inverse hyperbolic sine, to 1e-6, of numbers up to 1e6.
+
+    Spelled out, since OpenVINO computes the operator of that name one number at a time.
+    """
+    size = x.abs().clamp_max(1e6)
+    return torch.sign(x) * torch.log(size + torch.sqrt(size * size + 1))
 
 
 def _moments(

@@ -44,12 +44,12 @@ class NonlensPlan(Plan):
     shares: dict[NonlensKind, float] = {
         "spiral": 0.34,
         "ring": 0.15,
-        "companions": 0.17,
-        "pair": 0.13,
-        "edge-on": 0.04,
-        "star": 0.04,
-        "red": 0.07,
-        "field": 0.06,
+        "companions": 0.2,
+        "pair": 0.16,
+        "edge-on": 0.03,
+        "star": 0.02,
+        "red": 0.06,
+        "field": 0.04,
     }
 
 

@@ -25,6 +25,14 @@ class MixPlan(Plan):
         artifact_fraction: Share with a satellite trail, a dead block or a bleeding column.
         hole_fraction: Share with pixels that hold no data.
         shift_pixels: Largest shift of the center, each way.
+        zoom: Range of enlargement: other distances, seeings and pixel scales.
+        blur_pixels: Largest standard deviation of a further blur: worse seeing.
+        swap_fraction: Share of lenses and controls that have the host of another lens.
+        noise_correlation_pixels: Largest standard deviation of the kernel that resampling laid
+            over the noise.
+        contrast_spread: Scatter of the natural logarithm of the contrast of color pictures.
+        gamma_spread: Scatter of the natural logarithm of their gamma.
+        jpeg_fraction: Share of color pictures that were stored as JPEG.
         crowd_fraction: Share with an object of another scene off the center; ``lens`` is for
             lenses and their controls, which share their surroundings.
         max_arc_boost: Arcs are brightened by up to this factor, and companions with them.
@@ -33,19 +41,26 @@ class MixPlan(Plan):
             told from a face-on disk about a red bulge.
     """
 
-    sides: tuple[int, ...] = (64, 64, 96, 128)
-    control_fraction: float = 0.35
+    sides: tuple[int, ...] = (64, 64, 96)
+    control_fraction: float = 0.15
     companion_fraction: float = 0.5
     display_fraction: float = 0.65
     band_scaled_fraction: float = 0.1
-    depth_mean: float = 0.4
-    depth_spread: float = 0.35
-    color_spread: float = 0.12
+    depth_mean: float = 0.85
+    depth_spread: float = 0.3
+    color_spread: float = 0.07
     artifact_fraction: float = 0.12
     hole_fraction: float = 0.08
-    shift_pixels: int = 6
+    shift_pixels: int = 5
+    zoom: tuple[float, float] = (0.55, 0.9)
+    blur_pixels: float = 0.3
+    swap_fraction: float = 0.2
+    noise_correlation_pixels: float = 0.8
+    contrast_spread: float = 0.4
+    gamma_spread: float = 0.1
+    jpeg_fraction: float = 0.25
     crowd_fraction: dict[Literal["lens", "nonlens"], float] = Field(
-        default_factory=lambda: {"lens": 0.35, "nonlens": 0.12}
+        default_factory=lambda: {"lens": 0.35, "nonlens": 0.08}
     )
     max_arc_boost: float = Field(default=3.0, ge=1)
     min_arc_visibility: float = 50.0
@@ -57,7 +72,6 @@ class FitPlan(Plan):
 
     Args:
         epochs: Rounds of ``steps`` batches; a validation after each.
-        stop_after: Epochs after which the fit ends, before its schedule does; None for all.
         steps: Batches in an epoch.
         batch: Images in a batch.
         learning_rate: Peak of a one-cycle schedule (Smith & Topin 2018, arXiv:1708.07120).
@@ -70,7 +84,6 @@ class FitPlan(Plan):
     """
 
     epochs: int = Field(default=12, ge=1)
-    stop_after: int | None = Field(default=None, ge=1)
     steps: int = Field(default=500, ge=1)
     batch: int = Field(default=64, ge=2)
     learning_rate: float = 2e-3
@@ -86,11 +99,14 @@ class StagePlan(Plan):
     """One mesh of the sieve.
 
     Args:
+        network: Its architecture; None for the recipe's. Stages of one architecture share fitted
+            networks.
         members: How many of the fitted networks see a cutout; their logits are averaged.
         symmetric: Average over the eight symmetries of the square as well.
         int8: Quantize the convolutions to eight bits: about twice as fast.
     """
 
+    network: ConvNetPlan | None = None
     members: int = Field(default=1, ge=1)
     symmetric: bool = False
     int8: bool = False
@@ -107,8 +123,8 @@ class Recipe(Plan):
         stretch: Inside the network, before the first convolution.
         network: The architecture.
         fit: How a network is fitted.
-        stages: From the coarsest mesh to the finest; the largest ``members`` is how many
-            networks are fitted, each from its own seed.
+        stages: From the coarsest mesh to the finest; of each architecture as many networks are
+            fitted as the largest ``members`` says, each from its own seed.
         pass_fraction: Share of the validation non-lenses that each stage but the last passes on.
     """
 

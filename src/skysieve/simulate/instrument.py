@@ -94,14 +94,18 @@ def add_noise(
         image: Noise-free counts above the sky.
         noise: Standard deviation of the sky in a pixel of the result.
         gain: Photons per count, deciding the Poisson noise of bright light.
-        correlation: How far noise is shared with the neighbors to the right and below, 0 to 0.5:
-            resampling a mosaic correlates neighboring pixels.
+        correlation: Standard deviation in pixels, 0 to 1.2, of the kernel that resampling a
+            mosaic laid over the noise.
         rng: Source of randomness.
     """
     white = rng.standard_normal(image.shape, np.float32)
+    line = np.arange(-2, 3)
+    kernel = np.exp(-0.5 * (line / np.maximum(correlation, 1e-3)[:, None]) ** 2)
+    kernel /= np.sqrt(np.square(kernel).sum(1, keepdims=True))  # keeps the variance
     for axis in (2, 3):
-        c = correlation[:, None, None, None].astype(np.float32)
-        white = (white + c * np.roll(white, 1, axis)) / np.sqrt(1 + c**2)
+        shifted = (np.roll(white, int(k), axis) for k in line)
+        weights = (kernel[:, j, None, None, None].astype(np.float32) for j in range(len(line)))
+        white = sum(w * moved for w, moved in zip(weights, shifted, strict=True))
     photons = np.maximum(image, 0) / gain[:, None, None, None].astype(np.float32)
     sigma = np.sqrt(np.square(noise)[:, :, None, None].astype(np.float32) + photons)
     return image + white * sigma

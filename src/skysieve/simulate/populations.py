@@ -71,7 +71,7 @@ def draw_lens(plan: LensPlan, *, seed: int, index: int) -> Scenes:
     facts = {"z_lens": z_lens, "z_source": z_source, "einstein_radius_arcsec": radius}
     facts["source_g_ab"] = _source(canvas, rng, plan, radius, z_source, group=group)
     _blue_companions(canvas.companions, rng, radius, flux_scale=float(rng.uniform(1.0, 6.0)))
-    _surroundings(canvas, rng, z_lens, rich=group, mean_members=2.2)
+    _surroundings(canvas, rng, z_lens, rich=group, mean_members=3.0)
     return canvas.scene("lens", facts)
 
 
@@ -84,8 +84,8 @@ def draw_nonlens(plan: NonlensPlan, *, seed: int, index: int) -> Scenes:
     canvas = Canvas()
     redshift = _PAINT[kind](canvas, rng)
     early = kind in ("red", "companions")  # early types cluster (Dressler 1980, ApJ 236, 351)
-    rich = bool(rng.random() < (0.3 if early else 0.08))
-    _surroundings(canvas, rng, redshift, rich=rich, mean_members=2.0 if early else 0.6)
+    rich = bool(rng.random() < (0.25 if early else 0.04))
+    _surroundings(canvas, rng, redshift, rich=rich, mean_members=1.5 if early else 0.4)
     return canvas.scene(kind, {"z_lens": redshift})
 
 
@@ -98,7 +98,7 @@ def _geometry(rng: Rng, plan: LensPlan, *, group: bool) -> tuple[float, float, f
     weights = dispersion_weight(grid)
     low, high = plan.galaxy_radius_arcsec
     for _ in range(1000):
-        z_lens = float(np.clip(rng.gamma(6.0, 0.09), 0.12, 1.2))
+        z_lens = float(np.clip(rng.gamma(6.0, 0.082), 0.12, 1.2))
         z_source = float(np.clip(rng.gamma(5.0, 0.36), 0.5, 3.5))
         dispersion = float(rng.choice(grid, p=weights / weights.sum()))
         if group:
@@ -113,14 +113,14 @@ def _host(
     canvas: Canvas, rng: Rng, redshift: float, dispersion: float, *, group: bool = False
 ) -> tuple[float, float]:
     """Add an early-type galaxy at the center; return its axis ratio and position angle."""
-    magnitude = red_magnitude_i(redshift, dispersion) + rng.normal(-0.35, 0.4) - 0.3 * group
-    radius = red_radius_arcsec(redshift, dispersion) * np.exp(rng.normal(0, 0.2))
+    magnitude = red_magnitude_i(redshift, dispersion) + rng.normal(-0.5, 0.35) - 0.3 * group
+    radius = 0.7 * red_radius_arcsec(redshift, dispersion) * np.exp(rng.normal(0, 0.2))
     q, phi = float(rng.uniform(0.55, 0.98)), float(rng.uniform(0, np.pi))
     gr, ri = _red_colors(rng, redshift)
     light = flux(magnitude, gr, ri)
     sersic = float(np.clip(rng.normal(4.2, 0.9), 2.0, 6.0))
     canvas.light.append(_row(0, 0, radius, sersic, q, phi, light))
-    if rng.random() < (0.6 if group else 0.2):  # an extended halo of light
+    if rng.random() < (0.5 if group else 0.15):  # an extended halo of light
         halo = light * rng.uniform(0.15, 0.6)
         canvas.light.append(_row(0, 0, radius * rng.uniform(2.5, 4), 1.2, q * 0.9, phi, halo))
     return q, phi
@@ -249,7 +249,7 @@ def _paint_pair(canvas: Canvas, rng: Rng) -> float:
     for k in range(int(rng.integers(2, 4))):
         distance = 0.0 if k == 0 else float(rng.uniform(0.7, 3.5))
         angle = rng.uniform(0, 2 * np.pi)
-        light = (bulge * 3 if rng.random() < 0.5 else disk) * np.exp(rng.normal(-0.4 * k, 0.4))
+        light = (bulge * 3 if rng.random() < 0.7 else disk) * np.exp(rng.normal(-0.4 * k, 0.4))
         canvas.light.append(
             _row(
                 distance * np.cos(angle),
@@ -405,11 +405,12 @@ def _star(rng: Rng, x: float, y: float, magnitude: float) -> Row:
 
 
 def _nonlens_redshift(rng: Rng) -> float:
-    return float(np.clip(rng.gamma(4.0, 0.12), 0.06, 1.1))
+    """Return a redshift: what is as bright as a lens but less luminous is nearer."""
+    return float(np.clip(rng.gamma(4.0, 0.105), 0.06, 1.0))
 
 
 def _red_redshift(rng: Rng) -> float:
-    return float(np.clip(rng.gamma(6.0, 0.085), 0.1, 1.0))
+    return float(np.clip(rng.gamma(6.0, 0.075), 0.1, 0.9))
 
 
 def _red_colors(rng: Rng, redshift: float) -> tuple[float, float]:
@@ -420,12 +421,12 @@ def _red_colors(rng: Rng, redshift: float) -> tuple[float, float]:
 def _disk_light(rng: Rng, redshift: float) -> tuple[Row, Row, float]:
     """Return the fluxes of disk and bulge, and the disk's scale length in arcsec."""
     total = red_magnitude_i(redshift, 200) + rng.uniform(-1.5, 0.9)
-    share = rng.beta(1.6, 2.8)
-    mix = rng.beta(1.0, 2.0)
+    share = rng.beta(2.2, 2.4)
+    mix = rng.beta(1.0, 3.5)
     blue, disk = np.array(colors("blue", redshift)), np.array(colors("disk", redshift))
     gr, ri = mix * blue + (1 - mix) * disk + rng.normal(0, 0.08, 2)
     bulge_gr, bulge_ri = _red_colors(rng, redshift)
-    kpc = np.exp(rng.normal(np.log(2.4), 0.4))
+    kpc = np.exp(rng.normal(np.log(2.8), 0.4))
     radius = kpc / kpc_per_arcsec(redshift)
     return (
         flux(total, gr, ri) * (1 - share),
@@ -447,14 +448,15 @@ def _bulge(canvas: Canvas, rng: Rng, radius: float, q: float, phi: float, light:
 
 
 def _clumps(canvas: Canvas, rng: Rng, radius: float, q: float, phi: float, disk: Row) -> None:
-    """Add star-forming knots to a disk."""
-    for _ in range(int(rng.integers(0, 5))):
+    """Add star-forming knots to a disk, few bright ones among many faint ones."""
+    for _ in range(int(rng.integers(0, 9))):
         distance, angle = radius * rng.uniform(0.6, 2.8), rng.uniform(0, 2 * np.pi)
         along, across = distance * np.cos(angle), q * distance * np.sin(angle)
         x = along * np.cos(phi) - across * np.sin(phi)
         y = along * np.sin(phi) + across * np.cos(phi)
-        light = disk * rng.uniform(0.01, 0.1) * np.array([1.3, 1.0, 0.85])
-        canvas.light.append(_row(x, y, 0.12 * radius, 0.7, 1, 0, light))
+        share = np.exp(rng.uniform(np.log(0.005), np.log(0.12)))
+        light = disk * share * np.array([1.3, 1.0, 0.85])
+        canvas.light.append(_row(x, y, radius * rng.uniform(0.06, 0.25), 0.7, 1, 0, light))
 
 
 def _row(x: float, y: float, radius: float, sersic: float, q: float, phi: float, light: Row) -> Row:

@@ -25,6 +25,8 @@ from skysieve.simulate.instrument import (
     humvi_picture,
     sky_noise,
 )
+from skysieve.train.flaws import jpeg, punch, spoil
+from skysieve.train.views import View, blur, warp, window
 
 PASSER_BY_PIXELS = (28.0, 64.0)
 """How far from the center the object of another scene is put in a crowded field."""
@@ -41,13 +43,15 @@ class Pick:
     """Which scenes a batch is made of.
 
     Args:
-        lens: Indices of scenes shown with their arcs.
-        control: Indices of lens scenes shown without.
-        nonlens: Indices of scenes of other kinds.
+        lens: Lens scenes whose arcs are shown.
+        host: Lens scenes whose ordinary light is shown with them: the same or others.
+        controls: How many of these, from the first, are shown a second time without arcs.
+        nonlens: Scenes of other kinds.
     """
 
     lens: Int64[np.ndarray, " a"]
-    control: Int64[np.ndarray, " b"]
+    host: Int64[np.ndarray, " a"]
+    controls: int
     nonlens: Int64[np.ndarray, " c"]
 
 
@@ -71,9 +75,11 @@ class Mixer:
         instrument = survey(camera.survey)
         self.noise = sky_noise(instrument, camera.bands)
         self.scales = np.array([HUMVI_SCALES[band] for band in camera.bands])
-        radius = np.array([fact["einstein_radius_arcsec"] for fact in corpus.facts["lens"]])
-        self.extent_pixels = (1.4 * radius + 1.0) / instrument.pixel_scale_arcsec
-        self.wide = radius >= plan.min_einstein_radius_arcsec
+        self.radius_arcsec = np.array(
+            [fact["einstein_radius_arcsec"] for fact in corpus.facts["lens"]]
+        )
+        self.extent_pixels = (1.4 * self.radius_arcsec + 1.0) / instrument.pixel_scale_arcsec
+        self.wide = self.radius_arcsec * plan.zoom[1] >= plan.min_einstein_radius_arcsec
         self.visibility = np.array(
             [fact["arc_snr"] * fact["arc_contrast"] for fact in corpus.facts["lens"]]
         )
@@ -104,65 +110,96 @@ class Mixer:
         pick = self._pick(rng, size, side)
         images = np.concatenate(
             [
-                self._cut(rng, "lens", pick.lens, (0, 1), side),
-                self._cut(rng, "lens", pick.control, (0, 2), side),
-                self._cut(rng, "nonlens", pick.nonlens, (0,), side),
+                self._lenses(rng, pick, len(pick.lens), lensed=True),
+                self._lenses(rng, pick, pick.controls, lensed=False),
+                self._nonlenses(rng, pick),
             ]
         )
         labels = np.zeros(len(images), np.int64)
         labels[: len(pick.lens)] = 1
-        return self._observe(rng, images), labels
+        return self._observe(rng, self._look(rng, images, pick, side)), labels
 
     def _pick(self, rng: np.random.Generator, size: int, side: int) -> Pick:
         usable = self.usable["lens"]
         bright = self.visibility * self.plan.max_arc_boost >= self.plan.min_arc_visibility
-        inside = usable[(self.wide & bright & (self.extent_pixels < side / 2))[usable]]
+        fits = self.extent_pixels * self.plan.zoom[0] < side / 2
         lenses = size // 2
+        lens = rng.choice(usable[(self.wide & bright & fits)[usable]], lenses)
+        swapped = rng.random(lenses) < self.plan.swap_fraction
         controls = round((size - lenses) * self.plan.control_fraction)
         return Pick(
-            lens=rng.choice(inside, lenses),
-            control=rng.choice(inside, controls),
+            lens=lens,
+            host=np.where(swapped, rng.choice(usable, lenses), lens),
+            controls=controls,
             nonlens=rng.choice(self.usable["nonlens"], size - lenses - controls),
         )
 
-    def _cut(
+    def _lenses(self, rng: np.random.Generator, pick: Pick, count: int, *, lensed: bool) -> Images:
+        """Return noise-free lenses, or their controls, as large as the corpus has them."""
+        images = np.empty((count, len(self.noise), self.side, self.side), np.float32)
+        for k in range(count):
+            image = self._stack("lens", pick.host[k])[0].astype(np.float32)
+            if lensed or rng.random() < self.plan.companion_fraction:
+                light = self._stack("lens", pick.lens[k])[1 if lensed else 2]
+                image += self._boost(rng, pick.lens[k]) * light
+            images[k] = self._crowd(rng, "lens", image)
+        return images
+
+    def _nonlenses(self, rng: np.random.Generator, pick: Pick) -> Images:
+        """Return noise-free scenes of other kinds, about as bright as lenses."""
+        images = np.empty((len(pick.nonlens), len(self.noise), self.side, self.side), np.float32)
+        for k, row in enumerate(pick.nonlens):
+            image = self._stack("nonlens", row)[0].astype(np.float32)
+            images[k] = self._crowd(rng, "nonlens", image * self._match(rng, image))
+        return images
+
+    def _look(self, rng: np.random.Generator, images: Images, pick: Pick, side: int) -> Images:
+        """Return the scenes as one camera or another would see them, still without noise.
+
+        A control is looked at as its lens is.
+        """
+        n, reach, plan = len(pick.lens) + len(pick.nonlens), self.plan.shift_pixels, self.plan
+        zoom = np.exp(rng.uniform(*np.log(plan.zoom), n))
+        lens = pick.lens
+        least = plan.min_einstein_radius_arcsec / self.radius_arcsec[lens]
+        zoom[: len(lens)] = np.clip(zoom[: len(lens)], least, side / 2 / self.extent_pixels[lens])
+        view = View(
+            angle=rng.uniform(0, 2 * np.pi, n),
+            zoom=zoom,
+            shift=rng.uniform(-reach, reach, (n, 2)),
+            mirrored=rng.random(n) < 0.5,
+        )
+        same = np.arange(n)
+        same = np.concatenate([same[: len(lens)], same[: pick.controls], same[len(lens) :]])
+        seeing = rng.uniform(0, plan.blur_pixels, (n, 1))
+        sigma = seeing * np.exp(rng.normal(0, 0.2, (n, images.shape[1])))
+        seen = warp(images, View(*(part[same] for part in view)), side)
+        return blur(seen, sigma[same])
+
+    def _stack(
+        self, name: Literal["lens", "nonlens"], row: np.int64
+    ) -> Float[np.ndarray, "plane band y x"]:
+        parts: tuple[np.ndarray, ...] = getattr(self.corpus, name)
+        part, place = self.rows[name][row]
+        return parts[part][place]
+
+    def _crowd(
         self,
         rng: np.random.Generator,
         name: Literal["lens", "nonlens"],
-        rows: Int64[np.ndarray, " n"],
-        planes: tuple[int, ...],
-        side: int,
-    ) -> Images:
-        """Return noise-free cutouts, shifted, turned and mirrored at random."""
-        parts: tuple[np.ndarray, ...] = getattr(self.corpus, name)
-        images = np.empty((len(rows), len(self.noise), side, side), np.float32)
-        reach = self.plan.shift_pixels
-        for k, row in enumerate(rows):
-            part, place = self.rows[name][row]
-            stack = _window(parts[part][place], rng.integers(-reach, reach + 1, 2), side)
-            image = stack[0].astype(np.float32)
-            if len(planes) > 1 and (planes[1] == 1 or rng.random() < self.plan.companion_fraction):
-                image = image + self._boost(rng, int(row)) * stack[planes[1]]
-            if name == "nonlens":
-                image = image * self._match(rng, image)
-            if rng.random() < self.plan.crowd_fraction[name]:
-                image = image + self._passer_by(rng, name, side)
-            images[k] = _turn(image, int(rng.integers(8)))
-        return images
-
-    def _passer_by(
-        self, rng: np.random.Generator, name: Literal["lens", "nonlens"], side: int
-    ) -> Float[np.ndarray, "band y x"]:
-        """Return another scene's ordinary light, seen off the center: a crowded field.
+        image: Float32[np.ndarray, "band y x"],
+    ) -> Float32[np.ndarray, "band y x"]:
+        """Return some images with another scene's ordinary light off the center.
 
         Beside early types stand early types: galaxies cluster (Dressler 1980, ApJ 236, 351).
         """
-        parts: tuple[np.ndarray, ...] = getattr(self.corpus, name)
-        part, place = self.rows[name][rng.choice(self.usable[name])]
+        if rng.random() >= self.plan.crowd_fraction[name]:
+            return image
+        stack = self._stack(name, rng.choice(self.usable[name]))[:1].astype(np.float32)
         distance, angle = rng.uniform(*PASSER_BY_PIXELS), rng.uniform(0, 2 * np.pi)
         shift = np.rint([distance * np.sin(angle), distance * np.cos(angle)]).astype(int)
-        stack = _window(parts[part][place][:1], shift, side, fill="constant")
-        return stack[0] * np.float32(np.exp(rng.uniform(-0.5, 1.5)))
+        dark = window(stack, shift, self.side, fill="constant")
+        return image + dark[0] * np.float32(np.exp(rng.uniform(-0.5, 1.5)))
 
     def _match(self, rng: np.random.Generator, image: Float[np.ndarray, "band y x"]) -> np.float32:
         """Return the factor that makes an object about as bright as the host of some lens."""
@@ -170,7 +207,7 @@ class Mixer:
         own = max(_central_counts(image), 1e-6)
         return np.float32(np.clip(target / own, *MATCH_RANGE))
 
-    def _boost(self, rng: np.random.Generator, row: int) -> np.float32:
+    def _boost(self, rng: np.random.Generator, row: np.int64) -> np.float32:
         """Return the factor by which the arcs of a scene, or their stand-ins, are brightened."""
         factor = np.exp(rng.uniform(0, np.log(self.plan.max_arc_boost)))
         return np.float32(max(factor, self.plan.min_arc_visibility / self.visibility[row]))
@@ -185,15 +222,15 @@ class Mixer:
             images * depth[:, None, None, None],
             noise,
             gain=np.exp(rng.uniform(np.log(5), np.log(300), n)),
-            correlation=rng.uniform(0.1, 0.6, n),
+            correlation=rng.uniform(0.0, plan.noise_correlation_pixels, n),
             rng=rng,
         )
         seen += (noise * rng.normal(0.4, 0.4, (n, 1)))[:, :, None, None].astype(np.float32)
         for k in np.flatnonzero(rng.random(n) < plan.artifact_fraction):
-            _spoil(rng, seen[k], noise[k])
+            spoil(rng, seen[k], noise[k])
         seen = self._show(rng, seen)
         for k in np.flatnonzero(rng.random(n) < plan.hole_fraction):
-            _punch(rng, seen[k])
+            punch(rng, seen[k])
         return seen
 
     def _show(self, rng: np.random.Generator, images: Images) -> Images:
@@ -204,8 +241,12 @@ class Mixer:
             images,
             scales=self.scales * tint,
             q=HUMVI_Q * np.exp(rng.normal(0, 0.3, n)),
-            alpha=HUMVI_ALPHA * np.exp(rng.normal(0, 0.25, n)),
-        ).astype(np.float32)
+            alpha=HUMVI_ALPHA * np.exp(rng.normal(0, plan.contrast_spread, n)),
+        )
+        for k in np.flatnonzero(rng.random(n) < plan.jpeg_fraction):
+            pictures[k] = jpeg(pictures[k], int(rng.integers(60, 98)))
+        gamma = np.exp(rng.normal(0, plan.gamma_spread, n))[:, None, None, None]
+        pictures = np.rint(255 * (pictures / 255) ** gamma).astype(np.float32)
         unit = 10 ** rng.uniform(-6, 2, (n, 1)) * tint
         flux = images * unit[:, :, None, None].astype(np.float32)
         way = rng.random(n)
@@ -243,22 +284,6 @@ class Batches(Dataset):
         return torch.from_numpy(images), torch.from_numpy(labels)
 
 
-def _window(
-    stack: Float[np.ndarray, "plane band y x"],
-    shift: Int64[np.ndarray, "2"],
-    side: int,
-    fill: Literal["reflect", "constant"] = "reflect",
-) -> Float[np.ndarray, "plane band side side"]:
-    """Return a square about a point off the center; what lies outside is mirrored or dark."""
-    full = stack.shape[-1]
-    low = (full - side) // 2 + shift
-    over = max(0, -int(low.min()), int(low.max()) + side - full)
-    if over:
-        stack = np.pad(stack, ((0, 0), (0, 0), (over, over), (over, over)), mode=fill)
-        low = low + over
-    return stack[:, :, low[0] : low[0] + side, low[1] : low[1] + side]
-
-
 def _central_counts(image: Float[np.ndarray, "band y x"]) -> float:
     """Return the light in the middle band within about 1.5 arcsec of the center."""
     y, x = image.shape[1] // 2, image.shape[2] // 2
@@ -268,52 +293,3 @@ def _central_counts(image: Float[np.ndarray, "band y x"]) -> float:
 
 def _locate(parts: tuple[np.ndarray, ...]) -> list[tuple[int, int]]:
     return [(p, k) for p, part in enumerate(parts) for k in range(len(part))]
-
-
-def _turn(image: Float[np.ndarray, "band y x"], which: int) -> Float[np.ndarray, "band y x"]:
-    """Return one of the eight symmetries of the square; nothing is interpolated."""
-    turned = np.rot90(image, which % 4, (1, 2))
-    return turned[:, :, ::-1] if which >= 4 else turned
-
-
-def _spoil(
-    rng: np.random.Generator, image: Float32[np.ndarray, "band y x"], noise: np.ndarray
-) -> None:
-    """Add a satellite trail, a saturated column with its bleeding, or a glow, in place."""
-    bands, side, _ = image.shape
-    y, x = np.mgrid[:side, :side].astype(np.float32)
-    way = rng.integers(3)
-    if way == 0:
-        angle, offset = rng.uniform(0, np.pi), rng.uniform(-0.4, 0.4) * side
-        across = (x - side / 2) * np.cos(angle) + (y - side / 2) * np.sin(angle) - offset
-        band = rng.integers(bands)
-        strength = noise[band] * np.exp(rng.uniform(0, 4))
-        image[band] += strength * np.exp(-0.5 * (across / rng.uniform(1, 3)) ** 2)
-    elif way == 1:
-        column, width = int(rng.integers(side)), int(rng.integers(1, 5))
-        for band in range(bands):
-            if rng.random() < 0.7:
-                image[band, :, column : column + width] = noise[band] * np.exp(rng.uniform(2, 7))
-    else:
-        cx, cy = rng.uniform(-0.5, 1.5, 2) * side
-        glow = np.exp(-np.hypot(x - cx, y - cy) / rng.uniform(5, 25))
-        for band in range(bands):
-            image[band] += noise[band] * np.exp(rng.uniform(1, 6)) * glow
-
-
-def _punch(rng: np.random.Generator, image: Float32[np.ndarray, "band y x"]) -> None:
-    """Remove an edge, a block or a few pixels, in place: chip gaps, masks, a smaller field."""
-    side = image.shape[-1]
-    way = rng.integers(3)
-    if way == 0:
-        edge = int(rng.integers(1, side // 6))
-        for window in (np.s_[:, :edge], np.s_[:, -edge:], np.s_[:, :, :edge], np.s_[:, :, -edge:]):
-            if rng.random() < 0.7:
-                image[window] = np.nan
-    elif way == 1:
-        y, x = rng.integers(0, side - 6, 2)
-        height, width = rng.integers(2, side // 4, 2)
-        if abs(y + height / 2 - side / 2) > side / 6 or abs(x + width / 2 - side / 2) > side / 6:
-            image[:, y : y + height, x : x + width] = np.nan
-    else:
-        image[:, rng.random((side, side)) < 0.01] = np.nan

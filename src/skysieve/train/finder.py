@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from skysieve.finder.calibration import Platt, margin
 from skysieve.finder.card import FinderCard, Stage
 from skysieve.finder.runtime import Network, cpu_precision, cpu_threads
 from skysieve.networks.build import Ensemble
+from skysieve.recipe.networks import ConvNetPlan
 from skysieve.recipe.training import Recipe
 from skysieve.simulate.corpus import Corpus, simulate
 from skysieve.train.card import model_card
@@ -69,11 +71,12 @@ def train_finder(
     held = hold_out(recipe, corpus)
     stages: list[Stage] = []
     facts: list[dict[str, float]] = []
-    members = _fit_members(recipe, corpus, folder, watch)
-    for m, member in enumerate(members, start=1):
-        files[f"weights-{m}.safetensors"] = weights(member)
+    fitted = _fit_all(recipe, corpus, folder, watch)
+    for network in itertools.chain.from_iterable(fitted.values()):
+        files[f"weights-{len(files)}.safetensors"] = weights(network)
     for k, plan in enumerate(recipe.stages, start=1):
-        network = Ensemble(members[: plan.members], symmetric=plan.symmetric).eval()
+        members = fitted[plan.network or recipe.network][: plan.members]
+        network = Ensemble(members, symmetric=plan.symmetric).eval()
         graph = folder / f"stage-{k}.onnx"
         to_onnx(network, graph, bands=len(corpus.plan.camera.bands))
         if plan.int8:
@@ -114,17 +117,28 @@ def margins_of(graph: Path, held: Held, *, bands: int) -> Float64[np.ndarray, " 
     return margin(logits.astype(np.float64), CLASSES.index("lens"))
 
 
-def _fit_members(recipe: Recipe, corpus: Corpus, folder: Path, watch: Watch) -> list[nn.Module]:
-    return [
-        fit_network(
-            recipe,
-            corpus,
-            folder / f"member-{m + 1}",
-            seed=seed_of(recipe.fit.seed, "member", m) % 2**31,
-            watch=watch,
-        ).network
-        for m in range(max(stage.members for stage in recipe.stages))
-    ]
+def _fit_all(
+    recipe: Recipe, corpus: Corpus, folder: Path, watch: Watch
+) -> dict[ConvNetPlan, list[nn.Module]]:
+    """Fit as many networks of each architecture as the stages need, the coarsest first."""
+    counts: dict[ConvNetPlan, int] = {}
+    for stage in recipe.stages:
+        plan = stage.network or recipe.network
+        counts[plan] = max(counts.get(plan, 0), stage.members)
+    return {
+        plan: [
+            fit_network(
+                recipe,
+                plan,
+                corpus,
+                folder / f"network-{k}-{m}",
+                seed=seed_of(recipe.fit.seed, f"network-{k}", m) % 2**31,
+                watch=watch,
+            ).network
+            for m in range(1, count + 1)
+        ]
+        for k, (plan, count) in enumerate(counts.items(), start=1)
+    }
 
 
 def _stage(
@@ -162,7 +176,7 @@ def _card(recipe: Recipe, corpus: Corpus, stages: tuple[Stage, ...]) -> FinderCa
         pixel_scale_arcsec=scale,
         pixel_scale_range_arcsec=(round(scale * SCALE_RANGE[0], 3), round(scale * SCALE_RANGE[1], 3)),
         min_side=min(recipe.mix.sides),
-        max_side=max(recipe.mix.sides),
+        max_side=corpus.plan.camera.side,
         side_step=SIDE_STEP,
     )  # fmt: skip
     return FinderCard(

@@ -24,6 +24,7 @@ from skysieve.core.files import whole_file
 from skysieve.core.random import seed_of
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.networks.build import build
+from skysieve.recipe.networks import ConvNetPlan
 from skysieve.recipe.training import FitPlan, Recipe
 from skysieve.simulate.corpus import Corpus
 from skysieve.train.data import Batches, Mixer
@@ -43,6 +44,7 @@ class Fitted:
 
 def fit_network(
     recipe: Recipe,
+    plan: ConvNetPlan,
     corpus: Corpus,
     folder: Path,
     *,
@@ -52,7 +54,8 @@ def fit_network(
     """Fit a network, or go on where an interrupted call stopped.
 
     Args:
-        recipe: For the network, its fit, the stretch and the mix of images.
+        recipe: For the fit, the stretch and the mix of images.
+        plan: The architecture.
         corpus: The scenes; every tenth is for validation only.
         folder: Takes the checkpoint after every epoch and ``metrics.csv``.
         seed: Decides the start, the batches and the noise.
@@ -61,9 +64,7 @@ def fit_network(
     folder.mkdir(parents=True, exist_ok=True)
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(seed, "network"))
-        network = build(
-            recipe.network, recipe.stretch, bands=len(corpus.plan.camera.bands), classes=2
-        )
+        network = build(plan, recipe.stretch, bands=len(corpus.plan.camera.bands), classes=2)
     module = LensFit(network, recipe.fit, seed=seed)
     data = MixedImages(recipe, corpus, recipe.fit, seed=seed)
     metrics = Metrics(folder / "metrics.csv", recipe.fit, watch)
@@ -74,7 +75,7 @@ def fit_network(
     average = WeightAveraging(avg_fn=partial(_average, recipe.fit.average_decay))
     with _quiet(), torch.random.fork_rng():
         trainer = Trainer(
-            max_epochs=min(recipe.fit.stop_after or recipe.fit.epochs, recipe.fit.epochs),
+            max_epochs=recipe.fit.epochs,
             precision="bf16-mixed",
             accelerator="auto",
             devices=1,
