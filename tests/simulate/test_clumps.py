@@ -14,6 +14,7 @@ from skysieve.recipe.substructure import (
     MainLensPlan,
     PointMassPlan,
     SubhaloPlan,
+    SubstructureCameraPlan,
     VortexPlan,
 )
 from skysieve.simulate.clumps import (
@@ -206,6 +207,9 @@ def test_a_reduced_lens_leaves_room_for_what_is_inside():
         lambda: SubhaloPlan(mass_msun=(-1.0, 1e9)),
         lambda: SubhaloPlan(mass=(1e7, 1e9)),
         lambda: VortexPlan(mass_fraction=2.0),
+        lambda: SubstructureCameraPlan(
+            **PLAN.camera.model_dump() | {"psf_fwhm_arcsec": 1.0, "pixel_scale_arcsec": 0.1}
+        ),
     ],
 )
 def test_impossible_plans_are_refused(make):

@@ -161,18 +161,24 @@ class SubstructureCameraPlan(Plan):
     """A camera with one band; a count is an electron per second.
 
     Args:
-        side: Pixels a side, even.
+        side: Pixels a side.
         pixel_scale_arcsec: Size of a pixel.
-        psf_fwhm_arcsec: Width of the Gaussian point spread function.
+        psf_fwhm_arcsec: Width of the Gaussian point spread function, at most 5 pixels.
         zero_point_ab: AB magnitude of one electron per second.
         background: What adds noise, besides the photons of the source.
     """
 
-    side: int = Field(ge=16, multiple_of=2)
+    side: int = Field(ge=16)
     pixel_scale_arcsec: PositiveFloat
     psf_fwhm_arcsec: PositiveFloat
     zero_point_ab: float
     background: Annotated[FlatBackgroundPlan | SkyBackgroundPlan, Field(discriminator="kind")]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.psf_fwhm_arcsec > 5 * self.pixel_scale_arcsec:
+            raise ValueError("psf_fwhm_arcsec is more than 5 pixels")
+        return self
 
 
 class SubstructurePlan(Plan):

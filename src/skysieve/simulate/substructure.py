@@ -7,17 +7,14 @@ how a few percent of that mass is spread.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, get_args
 
-import caustics.lenses.func
 import caustics.light.func
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from scipy.interpolate import make_interp_spline
 from scipy.special import ndtr
 from torch import Tensor
 
@@ -32,32 +29,26 @@ from skysieve.recipe.substructure import (
 )
 from skysieve.simulate.clumps import (
     HALO,
-    STRING,
     SYSTEM,
     draw_subhalos,
     draw_system,
     draw_vortices,
     reduced_radius,
 )
+from skysieve.simulate.deflection import (
+    Deflect,
+    Table,
+    deflect_by_halos,
+    deflect_by_points,
+    deflect_by_strings,
+    deflect_frame,
+    mass_inside,
+)
 from skysieve.simulate.render import MARGIN, SUPERSAMPLING, Grid, convolve, positions, ray_trace
 
 BATCH = 8
 """Images computed at once; a batch is filled up, so that an image does not feel its mates."""
-CHUNK = 4
-"""Clumps computed at once."""
-COARSE_ARCSEC = 0.05
-"""Spacing at which the deflection by light NFW halos is computed; a cubic spline gives it between,
-to less than 1e-3 of the peak of an image."""
-HEAVY_ARCSEC2 = 5e-4
-"""From this mass on, about 2e8 solar masses, halos are computed at every position."""
-CIRCLE_POINTS = 4096
-"""Points on the Einstein circle at which the deflection is summed to weigh what is inside."""
-
-_lens: Any = caustics.lenses.func  # annotated for numbers, made for tensors
-_light: Any = caustics.light.func
-
-Deflect = Callable[..., tuple[Tensor, Tensor]]
-Table = Float[np.ndarray, "_ column"]  # lenses have different numbers of clumps
+_light: Any = caustics.light.func  # annotated for numbers, made for tensors
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -88,7 +79,7 @@ class SubstructureImages:
 def simulate_substructure(
     plan: SubstructurePlan,
     *,
-    kind: SubstructureKind,
+    kind: str,
     seed: int,
     first: int,
     count: int,
@@ -102,7 +93,7 @@ def simulate_substructure(
 
     Args:
         plan: Population and camera.
-        kind: The class.
+        kind: The class: ``no``, ``sphere`` or ``vort``.
         seed: Decides everything that is drawn.
         first: Index of the first image, 0 or more.
         count: How many images, 1 or more.
@@ -114,30 +105,12 @@ def simulate_substructure(
         MissingError: The device is not there.
         RecipeError: Clumps would hold all the mass of a lens.
     """
-    _check(kind, first, count, device)
-    indices = range(first, first + count)
-    systems = np.stack([draw_system(plan, kind=kind, seed=seed, index=k) for k in indices])
-    axion = np.full(count, np.nan)
-    clumps = [np.zeros((0, len(HALO)))] * count
-    if kind == "sphere":
-        clumps = [
-            draw_subhalos(plan, system, seed=seed, index=k)
-            for k, system in zip(indices, systems, strict=True)
-        ]
-    elif kind == "vort":
-        drawn = [
-            draw_vortices(plan, system, seed=seed, index=k)
-            for k, system in zip(indices, systems, strict=True)
-        ]
-        clumps, axion = [table for table, _ in drawn], np.array([mass for _, mass in drawn])
-    deflect = _deflection(plan, kind)
-    inside = np.concatenate(
-        [
-            mass_inside(systems[at : at + BATCH], clumps[at : at + BATCH], deflect)
-            for at in range(0, count, BATCH)
-        ]
-    )
+    known = _known_kind(kind)
+    _check(first, count, device)
+    systems, clumps, axion = _draw(plan, known, seed, range(first, first + count))
     column = dict(zip(SYSTEM, systems.T, strict=True))
+    deflect = _deflection(plan, known)
+    inside = mass_inside(systems, clumps, deflect)
     smooth = reduced_radius(column["einstein_radius"], column["q"], inside)
     if (smooth <= 0).any():
         raise RecipeError("Substructure outweighs a lens", "Lower its mass_fraction")
@@ -145,15 +118,20 @@ def simulate_substructure(
     noise_free = np.concatenate(
         [
             _render(
-                systems[at : at + BATCH], smooth[at : at + BATCH], clumps[at : at + BATCH],
-                plan.camera, fast, torch.device(device), coarse=deflect is deflect_by_halos,
+                systems[at : at + BATCH],
+                smooth[at : at + BATCH],
+                clumps[at : at + BATCH],
+                plan.camera,
+                fast,
+                torch.device(device),
+                coarse=deflect is deflect_by_halos,
             )
             for at in range(0, count, BATCH)
         ]
-    )  # fmt: skip
-    pixels, snr = _expose(noise_free, column["exposure_s"], plan.camera, f"{kind}", seed, first)
+    )
+    pixels, snr = _expose(noise_free, column["exposure_s"], plan.camera, known, seed, first)
     return SubstructureImages(
-        kind=kind,
+        kind=known,
         pixels=_scaled(pixels) if plan.scaled else pixels,
         noise_free=noise_free,
         parameters=column
@@ -168,78 +146,19 @@ def simulate_substructure(
     )
 
 
-def deflect_by_halos(
-    halos: Float[Tensor, "batch clump 5"], x: Float[Tensor, "any y x"], y: Float[Tensor, "any y x"]
-) -> tuple[Grid, Grid]:
-    """Return the deflection by truncated NFW halos, in arcsec; columns as in ``HALO``.
-
-    References:
-        Baltz, Marshall & Oguri 2009, JCAP 01, 015, eqs. A.4 and A.11, through caustics.
-    """
-    x0, y0, mass, scale, tau = (halos[:, :, c, None, None] for c in range(len(HALO)))
-    u, v = x[:, None] - x0, y[:, None] - y0
-    r = torch.sqrt(u**2 + v**2) + 1e-5
-    whole = _lens.M0_totmass_tnfw(mass, tau)
-    pull = _lens.mass_enclosed_2d_tnfw(r, scale, tau, whole) / r**2
-    return (pull * u).sum(1), (pull * v).sum(1)
-
-
-def deflect_by_points(
-    halos: Float[Tensor, "batch clump 5"], x: Float[Tensor, "any y x"], y: Float[Tensor, "any y x"]
-) -> tuple[Grid, Grid]:
-    """Return the deflection by point masses, in arcsec; columns as in ``HALO``."""
-    x0, y0, mass = (halos[:, :, c, None, None] for c in range(3))
-    ax, ay = _lens.reduced_deflection_angle_point(
-        x0, y0, torch.sqrt(mass), x[:, None], y[:, None], s=1e-5
-    )
-    return ax.sum(1), ay.sum(1)
-
-
-def deflect_by_strings(
-    strings: Float[Tensor, "batch clump 6"],
-    x: Float[Tensor, "any y x"],
-    y: Float[Tensor, "any y x"],
-) -> tuple[Grid, Grid]:
-    """Return the deflection by straight strings of even density, in arcsec.
-
-    Each element is a Plummer lens, whose deflection ``m r / (r^2 + s^2)`` is summed along the
-    string in closed form; without the core the deflection would jump across the string.
-    """
-    x0, y0, mass, length, phi, core = (strings[:, :, c, None, None] for c in range(len(STRING)))
-    cos, sin = torch.cos(phi), torch.sin(phi)
-    u = (x[:, None] - x0) * cos + (y[:, None] - y0) * sin
-    v = (y[:, None] - y0) * cos - (x[:, None] - x0) * sin
-    width = torch.sqrt(v**2 + core**2)
-    ahead, behind = u + length / 2, u - length / 2
-    density = mass / length
-    along = density / 2 * torch.log((ahead**2 + width**2) / (behind**2 + width**2))
-    across = density * v / width * (torch.atan(ahead / width) - torch.atan(behind / width))
-    return (along * cos - across * sin).sum(1), (along * sin + across * cos).sum(1)
-
-
-def mass_inside(
-    systems: Float[np.ndarray, "n 15"], clumps: list[Table], deflect: Deflect | None
-) -> Float[np.ndarray, " n"]:
-    """Return the mass of clumps inside the Einstein circle of each lens, in square arcsec.
-
-    Points are counted; else the deflection through the circle says it (Gauss's theorem).
-    """
-    radius = systems[:, SYSTEM.index("einstein_radius")]
-    if deflect is None:
-        return np.zeros(len(systems))
-    if deflect is deflect_by_points:
-        return np.array(
-            [
-                table[np.hypot(table[:, 0] - row[0], table[:, 1] - row[1]) < r, 2].sum()
-                for table, row, r in zip(clumps, systems, radius, strict=True)
-            ]
-        )
-    angle = np.linspace(0, 2 * np.pi, CIRCLE_POINTS, endpoint=False)
-    out = np.stack([np.cos(angle), np.sin(angle)])
-    x, y = (systems[:, :2, None] + radius[:, None, None] * out).transpose(1, 0, 2)[:, :, None]
-    ax, ay = _deflect_all(clumps, torch.as_tensor(x), torch.as_tensor(y), deflect)
-    through = ax[:, 0].numpy() * out[0] + ay[:, 0].numpy() * out[1]
-    return through.mean(1) * radius
+def _draw(
+    plan: SubstructurePlan, kind: SubstructureKind, seed: int, indices: range
+) -> tuple[Float[np.ndarray, "n 15"], list[Table], Float[np.ndarray, " n"]]:
+    """Return lenses with sources, the clumps of each, and log10 of the particles' masses."""
+    systems = np.stack([draw_system(plan, kind=kind, seed=seed, index=k) for k in indices])
+    each = list(zip(systems, indices, strict=True))
+    axion = np.full(len(systems), np.nan)
+    if kind == "no":
+        return systems, [np.zeros((0, len(HALO)))] * len(systems), axion
+    if kind == "sphere":
+        return systems, [draw_subhalos(plan, row, seed=seed, index=k) for row, k in each], axion
+    drawn = [draw_vortices(plan, row, seed=seed, index=k) for row, k in each]
+    return systems, [table for table, _ in drawn], np.array([mass for _, mass in drawn])
 
 
 def _render(
@@ -268,7 +187,7 @@ def _render(
         x, y = positions(wide, fine)
         u, v = ray_trace(mass, row[:, 5:7], x, y)
         if deflect is not None:
-            ax, ay = _deflect_frame(tables, wide, fine, deflect, coarse=coarse)
+            ax, ay = deflect_frame(tables, wide, fine, deflect, coarse=coarse)
             u, v = u - ax, v - ay
         image = torch.nn.functional.avg_pool2d(_source(c, u, v)[:, None], SUPERSAMPLING)
         image = image * camera.pixel_scale_arcsec**2
@@ -300,62 +219,20 @@ def _source(c: dict[str, Tensor], u: Grid, v: Grid) -> Grid:
 
 
 def gaussian_psf(camera: SubstructureCameraPlan) -> Float[np.ndarray, "k k"]:
-    """Return a Gaussian stamp that sums to 1, averaged over each pixel, out to 5 sigma."""
+    """Return a Gaussian stamp that sums to 1, averaged over each pixel."""
     sigma = camera.psf_fwhm_arcsec / 2.354820045 / camera.pixel_scale_arcsec
-    half = min(int(np.ceil(5 * sigma)), camera.side // 2 - 1)
+    half = min(int(np.ceil(5 * sigma)), MARGIN)  # so that no light comes in around the torus
     edges = np.arange(-half, half + 2) - 0.5
     line = np.diff(ndtr(edges / sigma))
     line /= line.sum()
     return np.outer(line, line)
 
 
-def _deflect_frame(
-    clumps: list[Table], side: int, spacing: float, deflect: Deflect, *, coarse: bool
-) -> tuple[Tensor, Tensor]:
-    """Return the deflection by all clumps at the positions of a frame."""
-    factor = COARSE_ARCSEC / spacing
-    if not coarse or factor <= 1:
-        return _deflect_all(clumps, *positions(side, spacing), deflect)
-    heavy = [table[table[:, 2] >= HEAVY_ARCSEC2] for table in clumps]
-    light = [table[table[:, 2] < HEAVY_ARCSEC2] for table in clumps]
-    few = int(np.ceil((side - 1) / factor)) + 1
-    step = (side - 1) * spacing / (few - 1)  # so that the outermost positions are the same
-    between = torch.as_tensor(_spline(few, side), dtype=torch.float32)
-    ax, ay = _deflect_all(heavy, *positions(side, spacing), deflect)
-    dx, dy = _deflect_all(light, *positions(few, step), deflect)
-    return ax + between @ dx @ between.T, ay + between @ dy @ between.T
-
-
-@lru_cache(maxsize=8)
-def _spline(few: int, many: int) -> Float[np.ndarray, "many few"]:
-    """Return the matrix that interpolates an evenly spaced line by a cubic spline."""
-    at = np.linspace(0, few - 1, many)
-    return make_interp_spline(np.arange(few), np.eye(few), k=3)(at)
-
-
-def _deflect_all(
-    clumps: list[Table], x: Tensor, y: Tensor, deflect: Deflect
-) -> tuple[Tensor, Tensor]:
-    """Return the deflection by all clumps, a few at a time; missing ones have no mass."""
-    columns = clumps[0].shape[1]
-    most = max(len(table) for table in clumps)
-    rows = np.zeros((len(clumps), -(-max(most, 1) // CHUNK) * CHUNK, columns))
-    rows[:, :, 2:] = [0.0, *[1.0] * (columns - 3)]
-    for k, table in enumerate(clumps):
-        rows[k, : len(table)] = table
-    tensor = torch.as_tensor(rows, dtype=x.dtype, device=x.device)
-    ax, ay = deflect(tensor[:, :CHUNK], x, y)
-    for at in range(CHUNK, rows.shape[1], CHUNK):
-        dx, dy = deflect(tensor[:, at : at + CHUNK], x, y)
-        ax, ay = ax + dx, ay + dy
-    return ax, ay
-
-
 def _expose(
     image: Float32[np.ndarray, "n 1 y x"],
     exposure_s: Float[np.ndarray, " n"],
     camera: SubstructureCameraPlan,
-    kind: str,
+    kind: SubstructureKind,
     seed: int,
     first: int,
 ) -> tuple[Float32[np.ndarray, "n 1 y x"], Float[np.ndarray, " n"]]:
@@ -403,12 +280,17 @@ def _compile(deflect: Deflect | None) -> Deflect | None:
     return None if deflect is None else torch.compile(deflect, dynamic=False)
 
 
-def _check(kind: str, first: int, count: int, device: str) -> None:
-    kinds = get_args(SubstructureKind)
-    if kind not in kinds:
-        near = difflib.get_close_matches(kind, kinds, n=1)
-        fix = f"Did you mean {near[0]!r}" if near else f"Known are {', '.join(kinds)}"
-        raise InputError(f"No class of substructure is called {kind!r}", fix)
+def _known_kind(kind: str) -> SubstructureKind:
+    kinds: tuple[SubstructureKind, ...] = get_args(SubstructureKind)
+    for known in kinds:
+        if kind == known:
+            return known
+    near = difflib.get_close_matches(kind, kinds, n=1)
+    fix = f"Did you mean {near[0]!r}" if near else f"Known are {', '.join(kinds)}"
+    raise InputError(f"No class of substructure is called {kind!r}", fix)
+
+
+def _check(first: int, count: int, device: str) -> None:
     if first < 0 or count < 1:
         raise InputError(
             f"There are no {count} images from number {first} on",
