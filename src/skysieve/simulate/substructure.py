@@ -39,12 +39,13 @@ from skysieve.simulate.deflection import (
     Deflect,
     Table,
     deflect_by_halos,
+    deflect_by_lens,
     deflect_by_points,
     deflect_by_strings,
     deflect_frame,
     mass_inside,
 )
-from skysieve.simulate.render import MARGIN, SUPERSAMPLING, Grid, convolve, positions, ray_trace
+from skysieve.simulate.render import MARGIN, SUPERSAMPLING, Grid, convolve, positions
 
 BATCH = 8
 """Images computed at once; a batch is filled up, so that an image does not feel its mates."""
@@ -180,12 +181,10 @@ def _render(
     wide = (camera.side + 2 * MARGIN) * SUPERSAMPLING
     row = torch.as_tensor(filled, dtype=torch.float32, device=device)
     c = {name: row[:, k, None, None] for k, name in enumerate(SYSTEM)}
-    mass = torch.zeros((BATCH, 1, 6), device=device)
-    mass[:, 0, :5] = row[:, :5]
-    mass[:, 0, 2] = torch.as_tensor(radius, dtype=torch.float32, device=device)
     with torch.no_grad(), torch.device(device):
         x, y = positions(wide, fine)
-        u, v = ray_trace(mass, row[:, 5:7], x, y)
+        ax, ay = deflect_by_lens(row, torch.as_tensor(radius, dtype=torch.float32), x, y)
+        u, v = x - ax, y - ay
         if deflect is not None:
             ax, ay = deflect_frame(tables, wide, fine, deflect, coarse=coarse)
             u, v = u - ax, v - ay
@@ -204,18 +203,8 @@ def _source(c: dict[str, Tensor], u: Grid, v: Grid) -> Grid:
         2 * torch.pi * n * q * radius**2 * torch.exp(b) * b ** (-2 * n)
         * torch.exp(torch.lgamma(2 * n))
     )  # fmt: skip
-    return _light.brightness_sersic(
-        c["source_x"],
-        c["source_y"],
-        q,
-        c["source_phi"],
-        n,
-        radius,
-        c["source_flux"] / norm,
-        u,
-        v,
-        b,
-    )
+    middle, at_radius = (c["source_x"], c["source_y"]), c["source_flux"] / norm
+    return _light.brightness_sersic(*middle, q, c["source_phi"], n, radius, at_radius, u, v, b)
 
 
 def gaussian_psf(camera: SubstructureCameraPlan) -> Float[np.ndarray, "k k"]:
