@@ -89,6 +89,9 @@ def _surveys() -> list[Row]:
             "bands": ",".join(band.name for band in survey.bands),
             "arcsec a pixel": survey.pixel_scale_arcsec,
             "PSF FWHM (arcsec)": ", ".join(f"{band.psf_fwhm_arcsec:g}" for band in survey.bands),
+            "sky noise of a pixel (AB)": ", ".join(
+                f"{band.sky_noise_ab:.1f}" for band in survey.bands
+            ),
             "zero point (AB)": survey.zero_point_ab,
             "source": survey.source,
         }

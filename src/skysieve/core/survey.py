@@ -1,88 +1,34 @@
-"""Surveys as values: what a camera does to the sky."""
+"""Surveys as values: what a camera does to the sky.
+
+A survey is one camera on one pixel grid: an instrument whose bands have pixels of their own, such
+as Euclid's VIS and NISP or Hubble's ACS and WFC3, is a survey of its own.
+"""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+import difflib
 from typing import Literal
 
+from skysieve.core.bands import (
+    Survey,
+    bands_of_depth,
+    bands_of_noise,
+    noise_of_aperture,
+    noise_of_sky,
+)
 from skysieve.core.errors import MissingError
 
 PixelKind = Literal["flux", "display"]
 """``flux``: linear in the light received. ``display``: stretched for the eye, as in a PNG."""
 
 BANDS_BLUE_TO_RED = ("u", "g", "VIS", "r", "i", "z", "y", "Y", "J", "H", "K", "Ks")
-"""The band names skysieve knows, by wavelength. HSC and LSST write y; VISTA, DES and Euclid Y."""
+"""The band names skysieve knows, by wavelength, besides Hubble's filters such as F814W.
 
+HSC and LSST write y; VISTA, DES and Euclid Y.
+"""
 
-@dataclass(frozen=True, kw_only=True)
-class Band:
-    """One band of a survey.
-
-    Args:
-        name: Its name, as in ``BANDS_BLUE_TO_RED``.
-        psf_fwhm_arcsec: Median seeing.
-        sky_noise_ab: AB magnitude whose flux equals the standard deviation of the sky noise
-            in one pixel of the stacked image.
-    """
-
-    name: str
-    psf_fwhm_arcsec: float
-    sky_noise_ab: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Survey:
-    """A survey camera and its depth.
-
-    Args:
-        name: Short name in lower case.
-        pixel_scale_arcsec: Size of a pixel.
-        bands: From blue to red.
-        zero_point_ab: AB magnitude of one count in its coadded images.
-        source: Where the numbers come from.
-    """
-
-    name: str
-    pixel_scale_arcsec: float
-    bands: tuple[Band, ...]
-    zero_point_ab: float
-    source: str
-
-
-def _depth(five_sigma_ab: float, psf_fwhm_arcsec: float, pixel_scale_arcsec: float) -> float:
-    """Return the sky noise of a pixel, as a magnitude, from a 5 sigma point-source depth.
-
-    For background-limited noise the optimal point-source aperture holds
-    ``4 pi (FWHM / 2.355)^2`` of sky (King 1983, PASP 95, 163).
-    """
-    pixels = 4 * math.pi * (psf_fwhm_arcsec / 2.355 / pixel_scale_arcsec) ** 2
-    return five_sigma_ab + 2.5 * math.log10(5 * math.sqrt(pixels))
-
-
-def _survey(
-    name: str,
-    pixel_scale_arcsec: float,
-    zero_point_ab: float,
-    bands: dict[str, tuple[float, float]],
-    source: str,
-) -> Survey:
-    """Return a survey from the seeing and 5 sigma depth of each band."""
-    return Survey(
-        name=name,
-        pixel_scale_arcsec=pixel_scale_arcsec,
-        zero_point_ab=zero_point_ab,
-        bands=tuple(
-            Band(
-                name=band,
-                psf_fwhm_arcsec=fwhm,
-                sky_noise_ab=_depth(depth, fwhm, pixel_scale_arcsec),
-            )
-            for band, (fwhm, depth) in bands.items()
-        ),
-        source=source,
-    )
-
+_ACS = (507.0, 4, 25.94)
+_WFC3 = (600.0, 9, 25.96)
 
 SURVEYS = {
     survey.name: survey
@@ -91,34 +37,183 @@ SURVEYS = {
             name="cfhtls",
             pixel_scale_arcsec=0.187,
             zero_point_ab=30.0,
-            bands=(
-                Band(name="g", psf_fwhm_arcsec=0.82, sky_noise_ab=31.2),
-                Band(name="r", psf_fwhm_arcsec=0.72, sky_noise_ab=30.5),
-                Band(name="i", psf_fwhm_arcsec=0.68, sky_noise_ab=30.2),
+            bands=bands_of_noise(
+                {
+                    "u": (0.88, 30.9, (600, 5, 25.74)),
+                    "g": (0.82, 31.2, (500, 5, 27.0)),
+                    "r": (0.72, 30.5, (500, 4, 26.5)),
+                    "i": (0.68, 30.2, (615, 7, 26.38)),
+                    "z": (0.70, 29.1, (600, 6, 25.34)),
+                }
             ),
+            read_noise_electrons=5.0,
+            gain_electrons=1.62,
+            saturation_electrons=106_000,
             source="Seeing: Erben et al. 2013, MNRAS 433, 2545. Noise: read off the sky in Space "
-            "Warps color pictures, whose stretch is known; resampling has smoothed it",
+            "Warps color pictures, whose stretch is known; resampling has smoothed it; u and z as "
+            "much below the limits of Erben et al. as g, r, i. Exposures: Hudelot et al. 2012, "
+            "T0007. Camera: Boulade et al. 2003, SPIE 4841, 72, and the MegaPrime web pages",
         ),
-        _survey(
-            "des",
-            0.263,
-            30.0,
-            {"g": (1.11, 25.4), "r": (0.95, 25.1), "i": (0.88, 24.5)},
-            "Abbott et al. 2021, ApJS 255, 20 (DES DR2): median PSF FWHM; depth +0.7 for point sources",
+        Survey(
+            name="des",
+            pixel_scale_arcsec=0.263,
+            zero_point_ab=30.0,
+            bands=bands_of_depth(
+                0.263,
+                {
+                    "g": (1.11, 25.4, (90, 9, 26.58)),
+                    "r": (0.95, 25.1, (90, 9, 26.78)),
+                    "i": (0.88, 24.5, (90, 9, 26.75)),
+                    "z": (0.83, 23.8, (90, 9, 26.48)),
+                    "Y": (0.90, 22.4, (45, 9, 25.4)),
+                },
+            ),
+            read_noise_electrons=7.0,
+            gain_electrons=4.0,
+            saturation_electrons=130_000,
+            source="Abbott et al. 2021, ApJS 255, 20 (DES DR2): median PSF FWHM; depth +0.7 for "
+            "point sources. Camera: Flaugher et al. 2015, AJ 150, 150; zero points as in "
+            "lenstronomy 1.14",
         ),
-        _survey(
-            "hsc",
-            0.168,
-            27.0,
-            {"g": (0.79, 26.5), "r": (0.75, 26.5), "i": (0.61, 26.2)},
-            "Aihara et al. 2022, PASJ 74, 247 (HSC PDR3): Wide layer",
+        Survey(
+            name="euclid-nisp",
+            pixel_scale_arcsec=0.3,
+            zero_point_ab=23.9,
+            bands=bands_of_depth(
+                0.3,
+                {
+                    "Y": (0.48, 24.4, (87.2, 4, 25.04)),
+                    "J": (0.49, 24.4, (87.2, 4, 25.26)),
+                    "H": (0.50, 24.4, (87.2, 4, 25.21)),
+                },
+            ),
+            read_noise_electrons=6.1,
+            gain_electrons=None,
+            saturation_electrons=None,
+            source="Depth: Schirmer et al. 2022, A&A 662, A92. Seeing and zero points: Cuillandre "
+            "et al. 2024, arXiv:2405.13496. Camera: Jahnke et al. 2024, arXiv:2405.13493. Counts "
+            "in microjansky",
         ),
-        _survey(
-            "ps1",
-            0.25,
-            25.0,
-            {"g": (1.31, 23.3), "r": (1.19, 23.2), "i": (1.11, 23.1)},
-            "Chambers et al. 2016, arXiv:1612.05560 (3 pi stack)",
+        Survey(
+            name="euclid-vis",
+            pixel_scale_arcsec=0.1,
+            zero_point_ab=23.9,
+            bands=bands_of_noise(
+                {"VIS": (0.16, noise_of_aperture(25.6, 10, 0.65, 0.1), (566, 4, 25.72))}
+            ),
+            read_noise_electrons=4.2,
+            gain_electrons=3.4,
+            saturation_electrons=200_000,
+            source="Seeing and depth (10 sigma, aperture of 1.3 arcsec): McCracken et al. 2025, "
+            "arXiv:2503.15303 (Q1). Zero point: Cuillandre et al. 2024, arXiv:2405.13496. Camera: "
+            "Cropper et al. 2025, A&A 697, A2. Counts in microjansky",
+        ),
+        Survey(
+            name="hsc",
+            pixel_scale_arcsec=0.168,
+            zero_point_ab=27.0,
+            bands=bands_of_depth(
+                0.168,
+                {
+                    "g": (0.79, 26.5, (150, 4, 28.8)),
+                    "r": (0.75, 26.5, (150, 4, 28.7)),
+                    "i": (0.61, 26.2, (200, 6, 28.45)),
+                    "z": (0.68, 25.2, (200, 6, 27.65)),
+                    "y": (0.68, 24.4, (200, 6, 27.0)),
+                },
+            ),
+            read_noise_electrons=4.5,
+            gain_electrons=3.0,
+            saturation_electrons=150_000,
+            source="Aihara et al. 2022, PASJ 74, 247 (HSC PDR3): Wide layer. Camera: the "
+            "observatory's HSC parameters; zero points from 49 m2 and the throughput in Miyazaki "
+            "et al. 2018, PASJ 70, S1, to 0.1 mag",
+        ),
+        Survey(
+            name="hst-acs",
+            pixel_scale_arcsec=0.05,
+            zero_point_ab=25.94,
+            bands=bands_of_noise({"F814W": (0.09, noise_of_sky(22.0, _ACS, 5.0, 0.05), _ACS)}),
+            read_noise_electrons=5.0,
+            gain_electrons=2.0,
+            saturation_electrons=84_000,
+            source="COSMOS: Scoville et al. 2007, ApJS 172, 38; Koekemoer et al. 2007, ApJS 172, "
+            "196. Sky (22.0 per arcsec2) and camera: ACS Instrument Handbook. Counts in electrons "
+            "per second",
+        ),
+        Survey(
+            name="hst-wfc3",
+            pixel_scale_arcsec=0.08,
+            zero_point_ab=25.96,
+            bands=bands_of_noise({"F160W": (0.15, noise_of_sky(22.3, _WFC3, 12.0, 0.08), _WFC3)}),
+            read_noise_electrons=12.0,
+            gain_electrons=2.5,
+            saturation_electrons=78_000,
+            source="Two orbits, drizzled, sky 22.3 per arcsec2, as in lenstronomy 1.14. Seeing: "
+            "Windhorst et al. 2011, ApJS 193, 27. Camera: WFC3 Instrument Handbook. Counts in "
+            "electrons per second",
+        ),
+        Survey(
+            name="lsst",
+            pixel_scale_arcsec=0.2,
+            zero_point_ab=31.4,
+            bands=bands_of_depth(
+                0.2,
+                {
+                    "u": (0.81, 26.1, (30, 56, 26.5)),
+                    "g": (0.77, 27.4, (30, 80, 28.3)),
+                    "r": (0.73, 27.5, (30, 184, 28.13)),
+                    "i": (0.71, 26.8, (30, 184, 27.79)),
+                    "z": (0.69, 26.1, (30, 160, 27.4)),
+                    "y": (0.68, 24.9, (30, 160, 26.58)),
+                },
+            ),
+            read_noise_electrons=9.0,
+            gain_electrons=1.6,
+            saturation_electrons=100_000,
+            source="Ivezic et al. 2019, ApJ 873, 111, tables 1 and 2: the stack of ten years. Zero "
+            "points as in lenstronomy 1.14. Counts in nanojansky",
+        ),
+        Survey(
+            name="ps1",
+            pixel_scale_arcsec=0.25,
+            zero_point_ab=25.0,
+            bands=bands_of_depth(
+                0.25,
+                {
+                    "g": (1.31, 23.3, (43, 12, 24.56)),
+                    "r": (1.19, 23.2, (40, 12, 24.75)),
+                    "i": (1.11, 23.1, (45, 12, 24.61)),
+                    "z": (1.07, 22.3, (30, 12, 24.24)),
+                    "y": (1.02, 21.4, (30, 12, 23.32)),
+                },
+            ),
+            read_noise_electrons=8.0,
+            gain_electrons=1.0,
+            saturation_electrons=60_000,
+            source="Chambers et al. 2016, arXiv:1612.05560 (3 pi stack); zero points: Metcalfe et "
+            "al. 2013, MNRAS 435, 1825",
+        ),
+        Survey(
+            name="sdss",
+            pixel_scale_arcsec=0.396,
+            zero_point_ab=22.5,
+            bands=bands_of_depth(
+                0.396,
+                {
+                    "u": (1.53, 22.15, (53.9, 1, 23.6)),
+                    "g": (1.44, 23.13, (53.9, 1, 25.7)),
+                    "r": (1.32, 22.7, (53.9, 1, 25.6)),
+                    "i": (1.26, 22.2, (53.9, 1, 25.35)),
+                    "z": (1.29, 20.71, (53.9, 1, 23.6)),
+                },
+            ),
+            read_noise_electrons=6.0,
+            gain_electrons=4.0,
+            saturation_electrons=300_000,
+            source="SDSS DR13 scope: median 5 sigma depth. Seeing: Ross et al. 2011, MNRAS 417, "
+            "1350. Camera: Gunn et al. 1998, AJ 116, 3040; zero points from typical frame headers, "
+            "to 0.1 mag. Counts in nanomaggies",
         ),
     )
 }
@@ -134,4 +229,6 @@ def survey(name: str) -> Survey:
         return SURVEYS[name.lower()]
     except KeyError:
         known = ", ".join(sorted(SURVEYS))
-        raise MissingError(f"No survey is called {name!r}", f"Known are {known}") from None
+        near = difflib.get_close_matches(name.lower(), SURVEYS, n=1)
+        fix = f"Did you mean {near[0]!r}? Known are {known}" if near else f"Known are {known}"
+        raise MissingError(f"No survey is called {name!r}", fix) from None
