@@ -1,0 +1,103 @@
+"""Point spread functions as stamps: Gaussian, Moffat, or measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+from astropy.io import fits
+from jaxtyping import Float
+
+from skysieve.core.errors import InputError
+from skysieve.core.random import stream
+from skysieve.core.survey import survey
+from skysieve.recipe.camera import GaussianPsfPlan, MoffatPsfPlan, ObservingPlan, StampPsfPlan
+from skysieve.simulate.instrument import moffat
+
+Stamp = Float[np.ndarray, "k k"]
+Stamps = Float[np.ndarray, "band k k"]
+
+STAMP_SIDE = 65
+"""Pixels a side: so wide that the edge of the stamp is not seen around a bright star."""
+FINE = 5
+"""Points a side on which the profile of a pixel is averaged."""
+
+
+def draw_stamps(plan: ObservingPlan, *, seed: int, index: int) -> Stamps:
+    """Return the point spread function of each band in one image; each stamp sums to 1.
+
+    The seeing scatters about the survey's median; the bands of an image share its shape.
+
+    Raises:
+        InputError: A stamp's file is none.
+    """
+    if isinstance(plan.psf, StampPsfPlan):
+        return _padded([read_stamp(plan.psf.files[band]) for band in plan.bands])
+    camera, rng = survey(plan.survey), stream(seed, "psf", index)
+    shared, turn = rng.normal(0, plan.psf.fwhm_spread), rng.uniform(0, np.pi)
+    q, slope = rng.uniform(plan.psf.min_axis_ratio, 1), rng.uniform()
+    stamps = []
+    for name in plan.bands:
+        own = stream(seed, f"psf-{name}", index).normal(0, plan.psf.fwhm_spread / 2)
+        median = plan.psf.fwhm_scale * camera.band(name).psf_fwhm_arcsec
+        fwhm = median * np.exp(shared + own) / camera.pixel_scale_arcsec
+        match plan.psf:
+            case GaussianPsfPlan():
+                stamps.append(gaussian(fwhm, q=q, phi=turn))
+            case MoffatPsfPlan(beta=(low, high)):
+                stamps.append(
+                    moffat(fwhm, low + slope * (high - low), q=q, phi=turn, side=STAMP_SIDE)
+                )
+            case _:
+                assert_never(plan.psf)
+    return np.stack(stamps)
+
+
+def gaussian(
+    fwhm_pixels: float, *, q: float = 1.0, phi: float = 0.0, side: int = STAMP_SIDE
+) -> Stamp:
+    """Return a Gaussian profile that sums to 1, averaged over each pixel.
+
+    Args:
+        fwhm_pixels: Along the major axis.
+        q: Minor over major axis.
+        phi: Angle of the major axis to x, in rad.
+        side: Pixels a side, odd.
+    """
+    line = (np.arange(side * FINE) - (side * FINE - 1) / 2) / FINE
+    y, x = np.meshgrid(line, line, indexing="ij")
+    u = x * np.cos(phi) + y * np.sin(phi)
+    v = (y * np.cos(phi) - x * np.sin(phi)) / q
+    profile = np.exp(-4 * np.log(2) * (u**2 + v**2) / fwhm_pixels**2)
+    profile = profile.reshape(side, FINE, side, FINE).sum((1, 3))
+    return profile / profile.sum()
+
+
+def read_stamp(path: Path) -> Stamp:
+    """Return a measured point spread function, scaled to a sum of 1.
+
+    Args:
+        path: FITS, whose first image is taken, or ``.npy``.
+
+    Raises:
+        InputError: It cannot be read, or is not an odd square of finite numbers with a light in it.
+    """
+    try:
+        stamp = np.load(path, allow_pickle=False) if path.suffix == ".npy" else fits.getdata(path)
+        stamp = np.asarray(stamp, np.float64)
+    except (OSError, ValueError, TypeError, IndexError) as error:
+        raise InputError(f"{path} holds no stamp: {error}", "Give FITS or .npy") from error
+    square = stamp.ndim == 2 and stamp.shape[0] == stamp.shape[1] and stamp.shape[0] % 2 == 1
+    if not square or not np.isfinite(stamp).all() or stamp.sum() <= 0:
+        raise InputError(
+            f"{path} has shape {stamp.shape} and sum {stamp.sum():g}",
+            "A stamp is a square with an odd side, finite, and brighter than nothing",
+        )
+    return stamp / stamp.sum()
+
+
+def _padded(stamps: list[np.ndarray]) -> Stamps:
+    """Return square stamps of several sides as one array, the smaller ones with zeros around."""
+    side = max(len(stamp) for stamp in stamps)
+    return np.stack([np.pad(stamp, (side - len(stamp)) // 2) for stamp in stamps])
