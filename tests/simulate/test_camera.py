@@ -24,7 +24,7 @@ from skysieve.simulate.camera import (
     resampling_kernel,
     sky_noise_counts,
 )
-from skysieve.simulate.psf import draw_stamps, gaussian, read_stamp
+from skysieve.simulate.psf import draw_stamps, gaussian, moffat, read_stamp
 
 FLAT = ObservingPlan(correlation_pixels=(0, 0), background=None)
 
@@ -83,6 +83,29 @@ def test_a_gaussian_is_that_of_lenstronomy():
     spread = moments(ours)[0] - moments(kernel)[0]
     assert spread == pytest.approx(1 / 12, abs=0.01)
     assert np.abs(ours - kernel).max() < 0.04 * kernel.max()
+
+
+@pytest.mark.parametrize(("fwhm", "beta"), [(1.6, 3.0), (4.0, 2.5), (6.0, 4.5)])
+def test_a_moffat_is_that_of_astropy(fwhm, beta):
+    from astropy.convolution import discretize_model
+    from astropy.modeling.models import Moffat2D
+
+    core = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
+    model = Moffat2D(amplitude=1, x_0=0, y_0=0, gamma=core, alpha=beta)
+    theirs = discretize_model(model, (-32, 33), (-32, 33), mode="oversample", factor=9)
+    theirs /= theirs.sum()
+    assert np.abs(moffat(fwhm, beta) - theirs).max() < 0.005 * theirs.max()
+
+
+def test_few_photons_are_drawn_one_by_one():
+    # the skewness of Poisson noise is the root of the mean's inverse; Gaussian noise has none
+    plan = FLAT.model_copy(update={"survey": "sdss", "bands": ("g",), "exposure_scale": 0.05})
+    noise = expose(dark(1, 400), plan, seed=1, index=0)[0]
+    camera = survey("sdss")
+    mean = camera.sky_electrons("g") * 0.05
+    readouts = 0.05 * camera.read_noise_electrons**2
+    skewness = float(np.mean((noise / noise.std()) ** 3))
+    assert skewness == pytest.approx(mean / (mean + readouts) ** 1.5, abs=0.03)
 
 
 class TestAMeasuredPsf:
@@ -164,7 +187,7 @@ class TestNoise:
         np.testing.assert_allclose(rows, wanted, rtol=0.05)
         unit = noise / white.std((1,), keepdims=True)
         neighbor = float((unit[..., 1:] * unit[..., :-1]).mean() / np.square(unit).mean())
-        shifted = (kernel[:, 1:] * kernel[:, :-1]).sum()  # autocorrelation of the kernel
+        shifted = (kernel[1:] * kernel[:-1]).sum()  # autocorrelation of the kernel
         assert neighbor == pytest.approx(shifted, abs=0.03)
 
     def test_has_the_same_variance_at_the_edge(self):

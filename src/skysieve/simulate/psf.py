@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import assert_never
 
@@ -13,15 +14,16 @@ from skysieve.core.errors import InputError
 from skysieve.core.random import stream
 from skysieve.core.survey import survey
 from skysieve.recipe.camera import GaussianPsfPlan, MoffatPsfPlan, ObservingPlan, StampPsfPlan
-from skysieve.simulate.instrument import moffat
 
 Stamp = Float[np.ndarray, "k k"]
 Stamps = Float[np.ndarray, "band k k"]
 
 STAMP_SIDE = 65
 """Pixels a side: so wide that the edge of the stamp is not seen around a bright star."""
+CORE_SIDE = 19
+"""Pixels a side in which a profile is averaged over each pixel; further out it is smooth."""
 FINE = 5
-"""Points a side on which the profile of a pixel is averaged."""
+"""Points a side over which it is averaged."""
 
 
 def draw_stamps(plan: ObservingPlan, *, seed: int, index: int) -> Stamps:
@@ -65,13 +67,45 @@ def gaussian(
         phi: Angle of the major axis to x, in rad.
         side: Pixels a side, odd.
     """
-    line = (np.arange(side * FINE) - (side * FINE - 1) / 2) / FINE
-    y, x = np.meshgrid(line, line, indexing="ij")
-    u = x * np.cos(phi) + y * np.sin(phi)
-    v = (y * np.cos(phi) - x * np.sin(phi)) / q
-    profile = np.exp(-4 * np.log(2) * (u**2 + v**2) / fwhm_pixels**2)
-    profile = profile.reshape(side, FINE, side, FINE).sum((1, 3))
-    return profile / profile.sum()
+    rate = 4 * np.log(2) / fwhm_pixels**2
+    return _stamp(lambda r2: np.exp(-rate * r2), q, phi, side)
+
+
+def moffat(
+    fwhm_pixels: float, beta: float, *, q: float = 1.0, phi: float = 0.0, side: int = STAMP_SIDE
+) -> Stamp:
+    """Return a Moffat profile that sums to 1, averaged over each pixel.
+
+    Args:
+        fwhm_pixels: Along the major axis.
+        beta: Slope of the wings.
+        q: Minor over major axis.
+        phi: Angle of the major axis to x, in rad.
+        side: Pixels a side, odd.
+
+    References:
+        Moffat 1969, A&A 3, 455.
+    """
+    core2 = fwhm_pixels**2 / (4 * (2 ** (1 / beta) - 1))
+    return _stamp(lambda r2: (1 + r2 / core2) ** -beta, q, phi, side)
+
+
+def _stamp(profile: Callable[[np.ndarray], np.ndarray], q: float, phi: float, side: int) -> Stamp:
+    """Return a profile of the squared elliptical radius, averaged over pixels near the center."""
+    stamp = profile(_radius2(side, 1, q, phi))
+    core = min(side, CORE_SIDE)
+    fine = profile(_radius2(core, FINE, q, phi)).reshape(core, FINE, core, FINE).mean((1, 3))
+    edge = (side - core) // 2
+    stamp[edge : edge + core, edge : edge + core] = fine
+    return stamp / stamp.sum()
+
+
+def _radius2(side: int, fine: int, q: float, phi: float) -> Float[np.ndarray, "k k"]:
+    """Return the squared elliptical radius from the center, at ``fine`` points a pixel."""
+    line = (np.arange(side * fine) - (side * fine - 1) / 2) / fine
+    y, x = line[:, None], line[None, :]
+    u, v = x * np.cos(phi) + y * np.sin(phi), (y * np.cos(phi) - x * np.sin(phi)) / q
+    return u**2 + v**2
 
 
 def read_stamp(path: Path) -> Stamp:
