@@ -13,6 +13,7 @@ import typer
 from skysieve.cli.demo import demo
 from skysieve.cli.doctor import doctor
 from skysieve.cli.examples import examples
+from skysieve.cli.explore import explore
 from skysieve.cli.find import find
 from skysieve.cli.listing import show_list
 from skysieve.cli.rank import rank
@@ -46,6 +47,7 @@ for panel, name, command in (
     ("Find lenses", "find", find),
     ("Look at what was found", "rank", rank),
     ("Look at what was found", "report", report),
+    ("Know what is here", "explore", explore),
     ("Know what is here", "list", show_list),
     ("Know what is here", "doctor", doctor),
 ):

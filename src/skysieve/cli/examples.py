@@ -22,6 +22,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve report run",
         "skysieve report run --labels labels.csv --where source=visual",
     ),
+    "explore": (
+        "skysieve explore cutouts/ --out explored",
+        "skysieve explore cutouts/ --labels labels.csv --where source=visual --out explored-visual",
+    ),
     "list": (
         "skysieve list finders",
         "skysieve list surveys --json",

@@ -113,7 +113,7 @@ def find(
     from skysieve.images.sources import ReadOptions
 
     options = ReadOptions(
-        bands=_band_names(bands),
+        bands=band_names(bands),
         pixel_scale_arcsec=pixel_scale,
         kind=kind,
         mask_value=mask_value,
@@ -130,7 +130,7 @@ def find(
     show_summary(out, summary)
 
 
-def _band_names(text: str | None) -> tuple[str, ...] | None:
+def band_names(text: str | None) -> tuple[str, ...] | None:
     if text is None:
         return None
     names = tuple(name.strip() for name in text.split(","))

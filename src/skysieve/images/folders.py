@@ -35,7 +35,7 @@ ENDINGS: dict[str, ReaderName] = {
 """The endings that make a file an image."""
 
 _ADDRESS = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*://|pipe:)")
-_RUN_FILE = "plan.json"
+_OUR_FILES = ("plan.json", "explore.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class Found:
 def find_images(inputs: Sequence[str | Path]) -> tuple[list[Found], dict[str, int]]:
     """Find every image in folders (with those in them), glob patterns and files.
 
-    Hidden files, files in the making, and the folders of earlier runs are passed over; a link in
+    Hidden files, files in the making, and the folders that skysieve wrote are passed over; a link in
     a folder is followed only to a file within that folder. A file that is named twice is found
     once.
 
@@ -131,7 +131,7 @@ def _walk(top: str, root: str, found: dict[str, Found], ignored: Counter[str]) -
         except PermissionError:
             ignored["(folder that may not be read)"] += 1
             continue
-        if any(entry.name == _RUN_FILE for entry in entries):
+        if any(entry.name in _OUR_FILES for entry in entries):
             ignored["(folder of a run)"] += 1
             continue
         below: list[str] = []

@@ -79,6 +79,10 @@ _CLASSES = frozenset(
 )
 _SPLITS = re.compile(r"^(?:train|test|val|valid|validation)[_-]|[_-](?:train|test|val)$")
 
+_SPLIT_NAMES = re.compile(
+    r"^(train|test|val|valid|validation)(?:$|[_-])|[_-](train|test|val|valid|validation)$"
+)
+
 
 def band_of(token: str, also: Sequence[str] = ()) -> str | None:
     """Return the band that a word names, or None.
@@ -161,6 +165,19 @@ def label_in(folders: Sequence[str]) -> str | None:
         if re.sub(r"[_\- ]", "", bare) in _CLASSES:
             return folder
     return None
+
+
+def split_in(folders: Sequence[str]) -> str | None:
+    """Return the split that a folder names, such as ``train`` of ``train_lenses``; the innermost."""
+    for folder in reversed(folders):
+        if found := _SPLIT_NAMES.search(folder.lower()):
+            return next(name for name in found.groups() if name)
+    return None
+
+
+def without_split(folder: str) -> str:
+    """Return a class folder's name without the split: ``lenses`` of ``train_lenses``."""
+    return _SPLITS.sub("", folder.lower()) if _SPLITS.search(folder.lower()) else folder
 
 
 def unique_ids(stems: Sequence[str], names: Sequence[str]) -> list[str]:

@@ -46,7 +46,7 @@ def read_span(listing: Listing, start: int, stop: int, spec: InputSpec) -> Readi
     """
     stop = min(stop, listing.n_rows)
     span = _Span(mask_value=listing.options.mask_value, spec=spec)
-    for source, at, rows in _sources_in(listing, start, stop):
+    for source, at, rows in sources_in(listing, start, stop):
         told = 0
         for piece in read_source(source, rows, listing.options):
             place = _Place(source=source, at=at + piece.rows.start - rows.start)
@@ -63,7 +63,7 @@ def read_span(listing: Listing, start: int, stop: int, spec: InputSpec) -> Readi
     return span.finish()
 
 
-def _sources_in(listing: Listing, start: int, stop: int) -> Iterator[tuple[Source, int, range]]:
+def sources_in(listing: Listing, start: int, stop: int) -> Iterator[tuple[Source, int, range]]:
     """Yield the sources of a span, where their rows begin in it, and which rows are wanted."""
     for k in range(int(np.searchsorted(listing.ends, start, side="right")), len(listing.sources)):
         source = listing.sources[k]

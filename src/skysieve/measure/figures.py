@@ -38,7 +38,7 @@ def draw_histogram(
         counts: Rows in each bin, by the name of the group.
         positive: The class that the scores are the probability of.
     """
-    figure, axes = _figure(f"p (probability of {positive})", "cutouts per bin")
+    figure, axes = plain_axes(f"p (probability of {positive})", "cutouts per bin")
     colors = {positive: ORANGE, NO_LABEL: GRAY}
     for name, heights in counts.items():
         color = colors.get(name, BLUE)
@@ -52,12 +52,12 @@ def draw_histogram(
     axes.yaxis.set_minor_formatter(NullFormatter())
     if len(counts) > 1:
         _legend(axes, "upper center")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_roc(curve: Curve, n_negative: int, *, log: bool) -> str:
     """Return the ROC curve as SVG; a logarithmic axis begins where one negative can be told."""
-    figure, axes = _figure("false positive rate", "completeness (true positive rate)")
+    figure, axes = plain_axes("false positive rate", "completeness (true positive rate)")
     _band(axes, curve, "post")
     axes.plot(curve.x, curve.x, color=GRAY, linestyle="--", linewidth=1, label="chance")
     axes.set_ylim(0, 1.02)
@@ -68,22 +68,22 @@ def draw_roc(curve: Curve, n_negative: int, *, log: bool) -> str:
     else:
         axes.set_xlim(-0.01, 1)
     _legend(axes, "upper left" if log else "lower right")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_purity(curve: Curve, base_rate: float) -> str:
     """Return purity against completeness as SVG, with the purity of a random choice."""
-    figure, axes = _figure("completeness (recall)", "purity (precision)")
+    figure, axes = plain_axes("completeness (recall)", "purity (precision)")
     _band(axes, curve, "pre")
     axes.axhline(base_rate, color=GRAY, linestyle="--", linewidth=1, label="chance")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     _legend(axes, "lower left")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_inspected(curves: Mapping[str, Curve]) -> str:
     """Return completeness against the number of cutouts inspected as SVG, one curve per name."""
-    figure, axes = _figure("cutouts inspected, best first", "completeness")
+    figure, axes = plain_axes("cutouts inspected, best first", "completeness")
     longest = max(curves.values(), key=lambda curve: curve.x[-1])
     for (name, curve), color in zip(curves.items(), (BLUE, ORANGE), strict=False):
         _band(axes, curve, "post", color, name)
@@ -99,7 +99,7 @@ def draw_inspected(curves: Mapping[str, Curve]) -> str:
     axes.set(xlim=(1, max(float(longest.x[-1]), 2)), ylim=(0, 1.02))
     axes.xaxis.set_major_formatter(FuncFormatter(_plain))
     _legend(axes, "upper left")
-    return _svg(figure)
+    return to_svg(figure)
 
 
 def draw_curves(curves: Curves, n_positive: int, n_negative: int) -> dict[str, str]:
@@ -113,9 +113,12 @@ def draw_curves(curves: Curves, n_positive: int, n_negative: int) -> dict[str, s
     }
 
 
-def _figure(x_label: str, y_label: str) -> tuple[Figure, Axes]:
+def plain_axes(
+    x_label: str, y_label: str, size_inch: tuple[float, float] = SIZE_INCH
+) -> tuple[Figure, Axes]:
+    """Return an empty figure in the ink of the page."""
     x_label = x_label.replace("$", r"\$")  # the name of a class is no formula
-    figure = Figure(figsize=SIZE_INCH, layout="constrained")
+    figure = Figure(figsize=size_inch, layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
     for patch in (figure.patch, axes.patch):
@@ -154,7 +157,7 @@ def _plain(value: float, _position: int | None = None) -> str:
     return f"{value:,.0f}" if value >= 1 else f"{value:g}"
 
 
-def _svg(figure: Figure) -> str:
+def to_svg(figure: Figure) -> str:
     """Return a figure as an SVG element; its text stays text, and equal figures equal bytes."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "skysieve"}):
         buffer = StringIO()

@@ -21,6 +21,9 @@ WORDS: Mapping[str, int] = {
 }
 """What a label may be written as, in any case; ``non-lens`` and ``not a lens`` are found too."""
 
+MOST_CLASSES = 50
+"""More different labels are a measurement, not classes."""
+
 Columns = Mapping[str, Sequence[str]]
 
 
@@ -75,9 +78,43 @@ class LabelTable:
         Raises:
             InputError: An id is empty or repeats, or a label is no known word; the row is named.
         """
-        ids = self.columns["id"]
+        self._check_ids()
+        values = [
+            self._value(line, word)
+            for line, word in zip(self.lines, self.columns["label"], strict=True)
+        ]
+        return Labels(ids=tuple(self.columns["id"]), values=np.array(values, np.int8))
+
+    @property
+    def classes(self) -> dict[str, str]:
+        """The class of each id, as text; ids whose class is not known are left out.
+
+        Where all labels are words for lens or not, the classes are ``lens`` and ``nonlens``.
+
+        Raises:
+            InputError: An id is empty or repeats, or there are too many classes to be any.
+        """
+        self._check_ids()
+        words = [_bare(word) for word in self.columns["label"]]
+        if set(words) <= WORDS.keys():
+            named = {1: "lens", 0: "nonlens"}
+            texts = [named.get(WORDS[word], "") for word in words]
+        else:
+            unknown = {word for word, value in WORDS.items() if value == UNKNOWN}
+            labels = self.columns["label"]
+            texts = [
+                "" if word in unknown else text for word, text in zip(words, labels, strict=True)
+            ]
+        if len(set(texts)) > MOST_CLASSES:
+            raise InputError(
+                f"{self.name} has {len(set(texts)):,} different labels",
+                f"Give a column label of at most {MOST_CLASSES} classes",
+            )
+        return {name: text for name, text in zip(self.columns["id"], texts, strict=True) if text}
+
+    def _check_ids(self) -> None:
         seen: dict[str, int] = {}
-        for line, name in zip(self.lines, ids, strict=True):
+        for line, name in zip(self.lines, self.columns["id"], strict=True):
             if not name:
                 raise self._error(line, "has no id", "Give it the id of its cutout")
             if name in seen:
@@ -87,14 +124,21 @@ class LabelTable:
                     "Keep one of the two",
                 )
             seen[name] = line
-        values = [
-            self._value(line, word)
-            for line, word in zip(self.lines, self.columns["label"], strict=True)
-        ]
-        return Labels(ids=tuple(ids), values=np.array(values, np.int8))
+
+    def column(self, name: str) -> dict[str, str]:
+        """Return the text of a column by id.
+
+        Raises:
+            InputError: There is no such column.
+        """
+        if name not in self.columns:
+            raise InputError(
+                f"{self.name} has no column {name!r}", f"Its columns are {', '.join(self.columns)}"
+            )
+        return dict(zip(self.columns["id"], self.columns[name], strict=True))
 
     def _value(self, line: int, word: str) -> int:
-        value = WORDS.get(re.sub("(?<=[a-z])[ _-](?=[a-z])", "", word.lower()))
+        value = WORDS.get(_bare(word))
         if value is None:
             raise self._error(
                 line,
@@ -169,6 +213,10 @@ def _read_text(path: Path, delimiter: str) -> LabelTable:
         ) from error
     columns = {name: [row[k] for row in rows] for k, name in enumerate(header)}
     return LabelTable(name=path.name, columns=_first(columns), lines=lines, line_word="line")
+
+
+def _bare(word: str) -> str:
+    return re.sub("(?<=[a-z])[ _-](?=[a-z])", "", word.lower())
 
 
 def _check_columns(path: Path, columns: list[str]) -> None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import json
-import math
 from pathlib import Path
-from typing import Any
 
-import jinja2
-import numpy as np
 from markupsafe import Markup
-from PIL import Image
 
 from skysieve.core.files import write_text
 from skysieve.core.scores import Status
+from skysieve.measure.html import data_uri, render
 from skysieve.measure.intervals import LEVEL
-from skysieve.measure.page import Page, Picture, ReportInput, compose_page
+from skysieve.measure.page import Page, ReportInput, compose_page
 
 __all__ = ["ReportInput", "write_report"]
 
@@ -67,20 +61,14 @@ def write_report(folder: Path, given: ReportInput) -> tuple[Path, Path]:
 
 def render_html(page: Page) -> str:
     """Return the page as HTML with everything inside: no script, no address, no file."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("skysieve.measure", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(  # pyright: ignore[reportUnknownMemberType]  jinja2 leaves it open
-        count=_show_count, number=_show_number, probability=_show_probability, degrees=_show_degrees
-    )
-    text = environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         page=page,
         given=page.given,
-        gallery=[(row, _data_uri(picture)) for row, picture in page.gallery],
+        gallery=[
+            (row, None if picture is None else data_uri(picture, LARGEST_PICTURE))
+            for row, picture in page.gallery
+        ],
         figures={title: Markup(svg) for title, svg in page.figures.items()},  # noqa: S704  our own
         notes=FIGURE_NOTES,
         flag_meanings=FLAG_MEANINGS,
@@ -88,39 +76,3 @@ def render_html(page: Page) -> str:
         resamples=page.given.draws.resamples,
         level=LEVEL,
     )
-    # A file name that is no UTF-8 arrives as lone surrogates, which no page can hold.
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _data_uri(picture: Picture | None) -> str | None:
-    if picture is None:
-        return None
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    image.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE))
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
-
-
-def _show_count(value: int) -> str:
-    return f"{value:,}"
-
-
-def _show_number(value: float) -> str:
-    """Return a metric with three digits after the point."""
-    return f"{value:.3f}"
-
-
-def _show_probability(value: Any) -> str:
-    """Return a probability; one that only rounds to 0 or 1 is not shown as such."""
-    if value is None or math.isnan(value):
-        return "–"
-    if 0 < value < 0.001:
-        return "< 0.001"
-    if 0.999 < value < 1:
-        return "> 0.999"
-    return f"{value:.3f}"
-
-
-def _show_degrees(value: Any) -> str | None:
-    return None if value is None or math.isnan(value) else f"{value:.5f}"

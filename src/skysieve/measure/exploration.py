@@ -1,0 +1,370 @@
+"""What a data set holds, as a value; the page and the JSON are two ways to show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from skysieve.measure.cues import STATISTICS, CueTable, join_cues
+from skysieve.measure.shortcuts import FEWEST, ShortcutCheck, check_shortcuts
+from skysieve.measure.sheets import Picture
+from skysieve.measure.tally import Kept, Layout, LayoutCount, Shown, Tally
+from skysieve.measure.twins import ALIKE, MOST_COMPARED, identical, near_pairs
+
+UNLABELED = "no label"
+"""What cutouts of no known class are called."""
+LISTED = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExploreSettings:
+    """What decides an exploration beside the data.
+
+    Args:
+        data: What was explored, as the user named it.
+        rows: The most rows of each class that are measured.
+        seed: Decides which, and the intervals.
+        labels: Where the classes come from, in words; empty if there are none.
+        n_labels: Labels in all; None if they are not from a file.
+        n_orphans: Labels that name no row.
+        ignored: How many files of each ending were no images.
+    """
+
+    data: str
+    rows: int
+    seed: int = 0
+    labels: str = ""
+    n_labels: int | None = None
+    n_orphans: int = 0
+    ignored: Mapping[str, int] = field(default_factory=dict[str, int])
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassCount:
+    """The rows of one class.
+
+    Args:
+        name: The class.
+        rows: All rows.
+        readable: Those that could be read.
+        measured: Those in the sample.
+        splits: Rows of each split; empty if none is named.
+    """
+
+    name: str
+    rows: int
+    readable: int
+    measured: int
+    splits: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelRow:
+    """The statistics of one band's pixels in one class.
+
+    Args:
+        name: The class.
+        band: The band.
+        n: Cutouts they are of.
+        median: Of each statistic, over the cutouts.
+        low: The 5th percentile of each, over the cutouts.
+        high: The 95th.
+    """
+
+    name: str
+    band: str
+    n: int
+    median: Mapping[str, float]
+    low: Mapping[str, float]
+    high: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinSet:
+    """Rows that are the same cutout.
+
+    Args:
+        rows: Their numbers in the data set; of a large set the first few.
+        size: How many they are.
+        classes: Their classes.
+        splits: Their splits.
+        correlation: 1 if every pixel is the same, else that of their small pictures.
+    """
+
+    rows: tuple[int, ...]
+    size: int
+    classes: tuple[str, ...]
+    splits: tuple[str, ...]
+    correlation: float
+
+    @property
+    def crosses(self) -> bool:
+        """Whether it lies across classes or splits, where it does harm."""
+        return len(self.classes) > 1 or len(self.splits) > 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwinCount:
+    """Cutouts that are there more than once.
+
+    Args:
+        n_hashed: Rows whose pixels were compared exactly.
+        n_identical: Rows that repeat an earlier one, pixel by pixel.
+        n_compared: Rows that were compared by their looks, a random sample if there are more.
+        n_near: Pairs that look the same though their pixels differ.
+        n_across_classes: Sets and pairs, of those, whose classes differ.
+        n_across_splits: Sets and pairs whose splits differ.
+        shown: The first of them, those that cross first.
+    """
+
+    n_hashed: int
+    n_identical: int
+    n_compared: int
+    n_near: int
+    n_across_classes: int
+    n_across_splits: int
+    shown: tuple[TwinSet, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Exploration:
+    """What a data set holds.
+
+    Args:
+        settings: What decided it beside the data.
+        classes: The rows of each class; those without a label come last.
+        status: Rows of each status.
+        examples: The first few ``(id, message)`` of each status but ``ok``.
+        layouts: How cutouts are kept, the most frequent way first.
+        pixels: Statistics of pixels by class and band.
+        check: The shortcut check; None if there are not two classes with enough rows.
+        table: The cues of the sample, row by row.
+        table_classes: The class of each row of it.
+        twins: What is there more than once.
+        sheets: The cutouts on each class's contact sheet.
+        pictures: Pictures of the rows of the twins that are shown, by row.
+        ids: Their names, by row.
+    """
+
+    settings: ExploreSettings
+    classes: tuple[ClassCount, ...]
+    status: Mapping[str, int]
+    examples: Mapping[str, Sequence[tuple[str, str]]]
+    layouts: tuple[tuple[Layout, LayoutCount], ...]
+    pixels: tuple[PixelRow, ...]
+    check: ShortcutCheck | None
+    table: CueTable
+    table_classes: tuple[str, ...]
+    twins: TwinCount
+    sheets: Mapping[str, Sequence[Shown]]
+    pictures: Mapping[int, Picture] = field(default_factory=dict[int, Picture])
+    ids: Mapping[int, str] = field(default_factory=dict[int, str])
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in all."""
+        return sum(self.status.values())
+
+    @property
+    def n_readable(self) -> int:
+        """Rows that could be read."""
+        return self.status.get("ok", 0)
+
+    @property
+    def why_no_check(self) -> str:
+        """Why there is no shortcut check; empty if there is one."""
+        if self.check is not None:
+            return ""
+        if not self.settings.labels:
+            return "nothing says which class a cutout is of; give --labels FILE, or class folders"
+        return f"fewer than two classes have {FEWEST} readable cutouts"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the numbers, with null for what is not finite."""
+        check = self.check
+        return _plain(
+            {
+                "data": self.settings.data,
+                "settings": asdict(self.settings),
+                "rows": self.n_rows,
+                "readable": self.n_readable,
+                "status": dict(self.status),
+                "classes": {each.name: asdict(each) for each in self.classes},
+                "layouts": [_layout_json(layout, count) for layout, count in self.layouts],
+                "pixels": [asdict(row) for row in self.pixels],
+                "check": None
+                if check is None
+                else {
+                    **asdict(check),
+                    "cues": {each.key: asdict(each) for each in check.cues},
+                    "probes": {each.family: asdict(each) for each in check.probes},
+                },
+                "why_no_check": self.why_no_check,
+                "twins": {
+                    **asdict(self.twins),
+                    "shown": [
+                        {**asdict(each), "ids": [self.ids.get(row, "") for row in each.rows]}
+                        for each in self.twins.shown
+                    ],
+                },
+            }
+        )
+
+
+def compose_exploration(
+    tally: Tally, settings: ExploreSettings, groups: Mapping[str, str] | None = None
+) -> Exploration:
+    """Measure what was counted and kept of a data set.
+
+    Args:
+        tally: After all rows went by.
+        settings: What decided it.
+        groups: The group of an id, such as its sky field; a row without one is its own.
+    """
+    sample = tally.sample()
+    table = join_cues([kept.cues for kept in sample])
+    kept_groups = None
+    if groups is not None:
+        kept_groups = [groups.get(kept.id) or f"#{kept.row}" for kept in sample]
+    status: dict[str, int] = {}
+    for counts in tally.status.values():
+        for name, n in counts.items():
+            status[name] = status.get(name, 0) + n
+    layouts = sorted(tally.layouts.items(), key=lambda item: -sum(item[1].by_class.values()))
+    return Exploration(
+        settings=settings,
+        classes=tuple(_count(tally, name, sample) for name in tally.classes),
+        status=dict(sorted(status.items(), key=lambda item: (item[0] != "ok", -item[1]))),
+        examples={name: tuple(found) for name, found in tally.examples.items()},
+        layouts=tuple(layouts),
+        pixels=_pixel_rows(sample),
+        check=check_shortcuts(
+            table,
+            [kept.name or None for kept in sample],
+            groups=kept_groups,
+            seed=settings.seed,
+        ),
+        table=table,
+        table_classes=tuple(kept.name or UNLABELED for kept in sample),
+        twins=_twins(tally, sample),
+        sheets={name or UNLABELED: tally.shown(name) for name in tally.classes},
+    )
+
+
+def _count(tally: Tally, name: str, sample: Sequence[Kept]) -> ClassCount:
+    return ClassCount(
+        name=name or UNLABELED,
+        rows=sum(tally.status[name].values()),
+        readable=tally.status[name]["ok"],
+        measured=sum(kept.name == name for kept in sample),
+        splits={split: n for split, n in sorted(tally.splits[name].items()) if split},
+    )
+
+
+def _pixel_rows(sample: Sequence[Kept]) -> tuple[PixelRow, ...]:
+    rows: list[PixelRow] = []
+    names = sorted({kept.name for kept in sample}, key=lambda name: (not name, name))
+    for name in names:
+        table = join_cues([kept.cues for kept in sample if kept.name == name])
+        columns = {
+            cue.key: table.values[:, k]
+            for k, cue in enumerate(table.cues)
+            if cue.family == "pixels"
+        }
+        bands = dict.fromkeys(key.rpartition("_")[0] for key in columns)
+        for band in bands:
+            held = {s: columns[f"{band}_{s}"] for s in STATISTICS}
+            finite = {s: values[np.isfinite(values)] for s, values in held.items()}
+            n = len(finite["p50"])
+            if not n:
+                continue
+            low, median, high = (
+                {s: float(np.quantile(values, q)) for s, values in finite.items()}
+                for q in (0.05, 0.5, 0.95)
+            )
+            rows.append(
+                PixelRow(
+                    name=name or UNLABELED, band=band, n=n, median=median, low=low, high=high
+                )
+            )
+    return tuple(rows)
+
+
+def _twins(tally: Tally, sample: Sequence[Kept]) -> TwinCount:
+    rows, digests, named, names = tally.digests()
+    sets = [
+        TwinSet(
+            rows=tuple(int(row) for row in rows[each[:4]]),
+            size=len(each),
+            classes=_distinct(names, named[each], 0),
+            splits=_distinct(names, named[each], 1),
+            correlation=1.0,
+        )
+        for each in identical(digests)
+    ]
+    seen = [kept for kept in sample if kept.thumb.any()][:MOST_COMPARED]
+    pairs, n_near = near_pairs(np.stack([kept.thumb for kept in seen])) if seen else ((), 0)
+    same = dict(zip(rows.tolist(), digests.tolist(), strict=True))
+    near: list[TwinSet] = []
+    for pair in pairs:
+        a, b = seen[pair.first], seen[pair.second]
+        if same.get(a.row, a.row) == same.get(b.row, b.row):
+            n_near -= 1  # it is among the identical ones already
+            continue
+        near.append(
+            TwinSet(
+                rows=(a.row, b.row),
+                size=2,
+                classes=tuple(sorted({a.name, b.name} - {""})),
+                splits=tuple(sorted({a.split, b.split} - {""})),
+                correlation=pair.correlation,
+            )
+        )
+    found = [*sets, *near]
+    return TwinCount(
+        n_hashed=tally.n_digests,
+        n_identical=sum(each.size - 1 for each in sets),
+        n_compared=len(seen),
+        n_near=n_near,
+        n_across_classes=sum(len(each.classes) > 1 for each in found),
+        n_across_splits=sum(len(each.splits) > 1 for each in found),
+        shown=tuple(sorted(found, key=lambda each: (not each.crosses, -each.correlation))[:LISTED]),
+    )
+
+
+def _distinct(
+    names: Sequence[tuple[str, str]], numbers: np.ndarray, part: int
+) -> tuple[str, ...]:
+    return tuple(sorted({names[k][part] for k in set(numbers.tolist())} - {""}))
+
+
+def _layout_json(layout: Layout, count: LayoutCount) -> dict[str, Any]:
+    return {
+        **asdict(layout),
+        "by_class": {name or UNLABELED: n for name, n in count.by_class.items()},
+        "sizes": {f"{width} x {height}": n for (height, width), n in count.sizes.most_common()},
+        "lowest": count.lowest,
+        "highest": count.highest,
+        "with_no_data": count.n_holes,
+        "constant": count.n_constant,
+        "share_no_data": count.no_data / count.pixels if count.pixels else None,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
+
+
+def describe_alike() -> str:
+    """Say in words what near-identical means."""
+    return f"a correlation of at least {ALIKE} between small pictures of 16 × 16 pixels"
