@@ -35,7 +35,8 @@ STATISTICS = ("mean", "std", *(f"p{share}" for share in PERCENTILES))
 _RED_FIRST = ("red", "green", "blue")
 _NO_NOISE = 1e-3  # of the peak: what serves as the noise of a simulation that has none
 
-Planes = Float64[np.ndarray, "n band y x"]
+Planes = Float32[np.ndarray, "n band y x"]
+Ordered = Float32[np.ndarray, "n band pixel"]
 PerBand = Float64[np.ndarray, "n band"]
 PerCutout = Float64[np.ndarray, " n"]
 
@@ -104,7 +105,7 @@ def measure_cues(pixels: Float32[np.ndarray, "n band y x"], bands: tuple[str, ..
         raise InputError(f"{len(bands)} bands are named but there are {pixels.shape[1]} planes")
     order = blue_to_red(bands)
     names = [bands[k] for k in order]
-    found = _measure(pixels[:, order].astype(np.float64), names)
+    found = _measure(pixels[:, order], names)
     values = np.stack(list(found.values()), axis=1)
     return CueTable(cues=tuple(found), values=np.where(np.isfinite(values), values, np.nan))
 
@@ -122,11 +123,12 @@ def blue_to_red(bands: Sequence[str]) -> list[int]:
 def _measure(pixels: Planes, bands: list[str]) -> dict[Cue, PerCutout]:
     radius = _radius(pixels.shape[2], pixels.shape[3])
     ordered = np.sort(pixels.reshape(*pixels.shape[:2], -1), axis=-1)
-    level, noise, residual = _sky(pixels, radius >= BORDER)
-    above = pixels - level[:, :, None, None]
+    border = radius >= min(BORDER, float(radius.max()))  # a frame of a few pixels has no corners
+    level, noise, residual = _sky(pixels, border)
+    above = pixels - level[:, :, None, None].astype(np.float32)
     peak = _at(ordered, 1.0) - level
     unit = np.where(noise > 0, noise, np.where(peak > 0, _NO_NOISE * peak, np.nan))
-    signal = above / unit[:, :, None, None]
+    signal = above / unit[:, :, None, None].astype(np.float32)
     return {
         **_color(above, radius, bands),
         **_brightness(above, signal, level, radius),
@@ -199,7 +201,7 @@ def _noise(noise: PerBand, residual: Planes, bands: list[str]) -> dict[Cue, PerC
 def _size(signal: Planes, radius: Float64[np.ndarray, "y x"]) -> dict[Cue, PerCutout]:
     """Return how wide the light is, from its growth about the center of the frame."""
     light = _mean(signal, 1)
-    inside = np.flatnonzero(radius.ravel() < OBJECT)
+    inside = np.flatnonzero(radius.ravel() < max(OBJECT, 1.01 * float(radius.min())))
     inside = inside[np.argsort(radius.ravel()[inside], kind="stable")]
     flat = light.reshape(len(light), -1)
     growth = np.cumsum(np.nan_to_num(flat[:, inside]), axis=1)
@@ -222,7 +224,7 @@ def _size(signal: Planes, radius: Float64[np.ndarray, "y x"]) -> dict[Cue, PerCu
 
 
 def _frame(
-    pixels: Planes, ordered: Float64[np.ndarray, "n band pixel"]
+    pixels: Planes, ordered: Ordered
 ) -> dict[Cue, PerCutout]:
     n, band, height, width = pixels.shape
     valid = np.isfinite(ordered)
@@ -245,10 +247,10 @@ def _frame(
 
 
 def _statistics(
-    pixels: Planes, ordered: Float64[np.ndarray, "n band pixel"], bands: list[str]
+    pixels: Planes, ordered: Ordered, bands: list[str]
 ) -> dict[Cue, PerCutout]:
     mean = _mean(pixels, 2)
-    std = np.sqrt(_mean((pixels - mean[:, :, None, None]) ** 2, 2))
+    std = np.sqrt(_mean((pixels.astype(np.float64) - mean[:, :, None, None]) ** 2, 2))
     columns = [mean, std, *(_at(ordered, share / 100) for share in PERCENTILES)]
     return {
         Cue(key=f"{band}_{name}", family="pixels", meaning=f"{name} of {band}"): column[:, k]
@@ -268,12 +270,12 @@ def _radius(height: int, width: int) -> Float64[np.ndarray, "y x"]:
 
 
 def _sky(pixels: Planes, border: Bool[np.ndarray, "y x"]) -> tuple[PerBand, PerBand, Planes]:
-    """Return level and noise of the sky, and the border without the level, NaN elsewhere.
+    """Return level and noise of the sky, and the border in units of them, NaN elsewhere.
 
     The noise is the standard deviation of what is left after clipping: a median of deviations
     would jump by whole steps in 8-bit pictures. Clipping at 3 σ makes it 1.5 % too small.
     """
-    every = pixels[:, :, border]
+    every = pixels[:, :, border].astype(np.float64)
     kept = every[:, :, :: -(-every.shape[2] // SKY_PIXELS)]
     level = spread = np.zeros((*kept.shape[:2], 1))
     for _ in range(CLIPS):
@@ -284,9 +286,11 @@ def _sky(pixels: Planes, border: Bool[np.ndarray, "y x"]) -> tuple[PerBand, PerB
         kept = np.where(away <= CLIP_SIGMA * spread, kept, np.nan)
     kept = np.where(np.abs(every - level) <= CLIP_SIGMA * spread, every, np.nan)
     level = _mean(kept, 2)
-    residual = np.full(pixels.shape, np.nan)
-    residual[:, :, border] = kept - level[:, :, None]
-    return level, np.sqrt(_mean(residual[:, :, border] ** 2, 2)), residual
+    kept -= level[:, :, None]
+    noise = np.sqrt(_mean(kept**2, 2))
+    residual = np.full(pixels.shape, np.nan, np.float32)
+    residual[:, :, border] = kept / np.where(noise > 0, noise, np.nan)[:, :, None]
+    return level, noise, residual
 
 
 def _grain(residual: Planes, lag: int) -> PerBand:
@@ -297,31 +301,27 @@ def _grain(residual: Planes, lag: int) -> PerBand:
 
 
 def _correlation(a: Planes, b: Planes) -> PerBand:
-    """Return the correlation of two planes of mean 0; NaN if one is flat.
-
-    A pixel that one of them lacks adds nothing to the sum, and no power to the other.
-    """
-    held_a, held_b = np.isfinite(a), np.isfinite(b)
-    a, b = np.where(held_a, a, 0.0), np.where(held_b, b, 0.0)
-    power_a = np.einsum("nbyx,nbyx,nbyx->nb", a, a, held_b)
-    power_b = np.einsum("nbyx,nbyx,nbyx->nb", b, b, held_a)
-    power = np.sqrt(power_a * power_b)
-    return np.einsum("nbyx,nbyx->nb", a, b) / np.where(power > 0, power, np.nan)
+    """Return the mean product of two planes of mean 0 and scatter 1; NaN if one is flat."""
+    product = a * b
+    both = np.isfinite(product)
+    n = np.maximum(both.sum(axis=(2, 3)), 1)
+    total = np.where(both, product, 0).sum(axis=(2, 3), dtype=np.float64)
+    return np.where(both.any(axis=(2, 3)), total / n, np.nan)
 
 
-def _middle(values: Float64[np.ndarray, "n band pixel"]) -> PerBand:
+def _middle(values: Float[np.ndarray, "n band pixel"]) -> PerBand:
     return _at(np.sort(values, axis=-1), 0.5)
 
 
-def _at(ordered: Float64[np.ndarray, "n band pixel"], share: float) -> PerBand:
+def _at(ordered: Float[np.ndarray, "n band pixel"], share: float) -> PerBand:
     """Return the value at a rank among those that are no NaN; ``nanquantile`` takes ten times longer."""
     n = np.isfinite(ordered).sum(axis=-1, keepdims=True)
     rank = np.rint(share * np.maximum(n - 1, 0)).astype(np.int64)
-    return np.take_along_axis(ordered, rank, axis=-1)[..., 0]
+    return np.take_along_axis(ordered, rank, axis=-1)[..., 0].astype(np.float64)
 
 
 def _masked(
-    light: Float64[np.ndarray, "n y x"], mask: Bool[np.ndarray, "y x"]
+    light: Float[np.ndarray, "n y x"], mask: Bool[np.ndarray, "y x"]
 ) -> PerCutout:
     return _mean(light[:, None, mask], 2)[:, 0]
 
@@ -339,4 +339,5 @@ def _mean(values: Float[np.ndarray, "..."], kept: int) -> Float64[np.ndarray, ".
     axes = (1,) if kept == 1 and values.ndim in (2, 4) else tuple(range(kept, values.ndim))
     held = np.isfinite(values)
     count = held.sum(axis=axes)
-    return np.where(held, values, 0.0).sum(axis=axes) / np.where(count > 0, count, np.nan)
+    total = np.where(held, values, 0).sum(axis=axes, dtype=np.float64)
+    return total / np.where(count > 0, count, np.nan)

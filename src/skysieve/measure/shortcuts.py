@@ -258,6 +258,8 @@ def _probes(
     found: list[Separation] = []
     for name, families in parts.items():
         columns = _columns(table, families)
+        if not columns.cues:
+            continue
         try:
             probability = probe_classes(columns.values, truth, groups, seed=seed)
         except NoProbe as reason:
