@@ -16,13 +16,29 @@ from PIL import Image
 
 SIDE = 16
 """Pixels a side of the small pictures that are compared."""
-ALIKE = 0.99
-"""The correlation from which two small pictures are near-identical: the noise must agree too."""
+ALIKE = 0.95
+"""The correlation from which two small pictures are near-identical: the noise must agree too.
+
+Of 167 CFHTLS pictures 165 reach it after JPEG compression at quality 80, and nine in ten after a
+shift by a pixel; the two most alike among them reach 0.93.
+"""
 MOST_COMPARED = 10_000
 MOST_PAIRS = 1_000
 SAMPLED = 8_192
 """Pixels that tell a plane's sky and noise."""
 _BLOCK = 1_024
+
+SMOOTHEST = 1e-4
+"""What is uneven in a perfectly round picture is rounding."""
+
+
+def _rings() -> Int64[np.ndarray, " pixel"]:
+    """Return which pixels lie at exactly the same distance from the center."""
+    y, x = np.mgrid[:SIDE, :SIDE] * 2 - (SIDE - 1)
+    return np.unique(x**2 + y**2, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+RINGS = _rings()
 
 Thumbs = Float32[np.ndarray, "n pixel"]
 
@@ -56,7 +72,8 @@ def shrink(pixels: Float32[np.ndarray, "n band y x"]) -> Thumbs:
     """Return small gray pictures with mean 0 and length 1; zeros where nothing is to be seen.
 
     The light is compressed first, so that faint neighbors and the grain of the noise count as
-    much as a bright center: two round galaxies are not near-identical.
+    much as a bright center; then what is round about the center is taken out. Two galaxies of one
+    profile are not near-identical.
     """
     return np.stack([_shrunk(each) for each in pixels])
 
@@ -73,10 +90,12 @@ def _shrunk(pixels: Float32[np.ndarray, "band y x"]) -> Float32[np.ndarray, " pi
         if noise > 0:
             light += np.arcsinh(np.nan_to_num((plane - sky) / noise, nan=0.0))
     small = Image.fromarray(light).resize((SIDE, SIDE), Image.Resampling.BOX)
-    flat = np.asarray(small, np.float32).ravel()
-    flat = flat - flat.mean()
-    length = np.sqrt((flat**2).sum())
-    return flat / length if length > 0 else flat
+    flat = np.asarray(small, np.float64).ravel()
+    profile = np.bincount(RINGS, flat) / np.bincount(RINGS)
+    uneven = flat - profile[RINGS]
+    length = np.sqrt((uneven**2).sum())
+    seen = length > SMOOTHEST * np.sqrt((flat**2).sum())
+    return (uneven / length if seen else np.zeros_like(uneven)).astype(np.float32)
 
 
 def identical(digests: UInt64[np.ndarray, " n"]) -> list[Int64[np.ndarray, " k"]]:

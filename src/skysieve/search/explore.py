@@ -53,7 +53,7 @@ class Names:
 
 def look_at(
     listing: Listing, names: Names, tally: Tally, *, seed: int = 0, watch: Watch = ignore
-) -> None:
+) -> int:
     """Let every row of a listing pass a tally, in constant memory.
 
     Args:
