@@ -28,7 +28,8 @@ from skysieve.images import (
     scan,
 )
 from skysieve.images.browsing import class_folders, split_folders
-from skysieve.measure.exploration import ExploreSettings, compose_exploration
+from skysieve.measure.composing import compose_exploration
+from skysieve.measure.exploration import ExploreSettings
 from skysieve.measure.explore_page import JSON, write_exploration
 from skysieve.measure.labels import read_label_table, read_labels
 from skysieve.measure.pictures import color_picture
@@ -39,7 +40,16 @@ from skysieve.search.merge import RANKING
 from skysieve.search.plan import Plan, make_plan, open_run, read_plan
 from skysieve.search.run import RunSummary, read_summary, search
 
-__all__ = ["ExploreLabels", "ReportPaths", "RunSummary", "demo", "explore", "find", "rank", "report"]
+__all__ = [
+    "ExploreLabels",
+    "ReportPaths",
+    "RunSummary",
+    "demo",
+    "explore",
+    "find",
+    "rank",
+    "report",
+]
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 

@@ -95,7 +95,7 @@ def test_the_blocks_of_a_page_run(page: Path, folder: Path, request: pytest.Fixt
 
 def test_the_examples_of_every_help_run(folder: Path):
     skip_without_finder()
-    order = ("find", "rank", "report", "list", "doctor")  # the quick start runs the demo
+    order = ("find", "rank", "report", "explore", "list", "doctor")  # the quick start runs the demo
     for command in order:
         for example in EXAMPLES[command]:
             run(example, folder)

@@ -116,3 +116,28 @@ def test_a_missing_file_and_an_unknown_ending_are_told(tmp_path):
 def test_the_labels_of_real_images_are_read(real_data):
     labels = read_labels(real_data / "cfhtls" / "labels.csv", "source=spacewarps")
     assert np.bincount(labels.values).tolist() == [97, 49]
+
+
+def classes_of(tmp_path, *labels: str) -> dict[str, str]:
+    path = tmp_path / "labels.csv"
+    path.write_text("\n".join(["id,label", *(f"c{k},{word}" for k, word in enumerate(labels))]))
+    return read_label_table(path).classes
+
+
+def test_words_for_lens_or_not_are_two_classes(tmp_path):
+    found = classes_of(tmp_path, "1", "0", "Lens", "not a lens", "-1", "")
+    assert found == {"c0": "lens", "c1": "nonlens", "c2": "lens", "c3": "nonlens"}
+
+
+def test_other_words_are_classes_as_they_stand(tmp_path):
+    found = classes_of(tmp_path, "no", "sphere", "Vort", "unknown")
+    assert found == {"c0": "no", "c1": "sphere", "c2": "Vort"}
+
+
+def test_a_column_of_groups_is_told_by_id(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("id,label,field\na,1,W1\nb,0,W2\n")
+    table = read_label_table(path)
+    assert table.column("field") == {"a": "W1", "b": "W2"}
+    with pytest.raises(InputError, match="no column 'tile'"):
+        table.column("tile")

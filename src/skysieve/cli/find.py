@@ -131,6 +131,7 @@ def find(
 
 
 def band_names(text: str | None) -> tuple[str, ...] | None:
+    """Return the names that an option such as ``--bands g,r,i`` lists."""
     if text is None:
         return None
     names = tuple(name.strip() for name in text.split(","))

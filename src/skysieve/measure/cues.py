@@ -186,7 +186,9 @@ def _noise(noise: PerBand, residual: Planes, bands: list[str]) -> dict[Cue, PerC
     found = {_cue("noise", "scatter", "scatter of the sky, in the image's units"): _mean(noise, 1)}
     for k in range(len(bands) - 1):
         cue = _cue(
-            "noise", f"{bands[k]}_{bands[k + 1]}", f"noise of {bands[k]} over that of {bands[k + 1]}"
+            "noise",
+            f"{bands[k]}_{bands[k + 1]}",
+            f"noise of {bands[k]} over that of {bands[k + 1]}",
         )
         found[cue] = np.arctan2(noise[:, k], noise[:, k + 1])
     for lag, words in ((1, "neighboring pixels"), (2, "pixels two apart")):
@@ -223,9 +225,7 @@ def _size(signal: Planes, radius: Float64[np.ndarray, "y x"]) -> dict[Cue, PerCu
     }
 
 
-def _frame(
-    pixels: Planes, ordered: Ordered
-) -> dict[Cue, PerCutout]:
+def _frame(pixels: Planes, ordered: Ordered) -> dict[Cue, PerCutout]:
     n, band, height, width = pixels.shape
     valid = np.isfinite(ordered)
     highest = _at(ordered, 1.0)
@@ -246,9 +246,7 @@ def _frame(
     return {_cue("frame", name, meaning): values for name, (meaning, values) in numbers.items()}
 
 
-def _statistics(
-    pixels: Planes, ordered: Ordered, bands: list[str]
-) -> dict[Cue, PerCutout]:
+def _statistics(pixels: Planes, ordered: Ordered, bands: list[str]) -> dict[Cue, PerCutout]:
     mean = _mean(pixels, 2)
     std = np.sqrt(_mean((pixels.astype(np.float64) - mean[:, :, None, None]) ** 2, 2))
     columns = [mean, std, *(_at(ordered, share / 100) for share in PERCENTILES)]
@@ -320,9 +318,7 @@ def _at(ordered: Float[np.ndarray, "n band pixel"], share: float) -> PerBand:
     return np.take_along_axis(ordered, rank, axis=-1)[..., 0].astype(np.float64)
 
 
-def _masked(
-    light: Float[np.ndarray, "n y x"], mask: Bool[np.ndarray, "y x"]
-) -> PerCutout:
+def _masked(light: Float[np.ndarray, "n y x"], mask: Bool[np.ndarray, "y x"]) -> PerCutout:
     return _mean(light[:, None, mask], 2)[:, 0]
 
 

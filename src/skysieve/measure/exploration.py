@@ -7,17 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from skysieve.measure.cues import STATISTICS, CueTable, join_cues
-from skysieve.measure.shortcuts import FEWEST, ShortcutCheck, check_shortcuts
+from skysieve.measure.cues import CueTable
 from skysieve.measure.sheets import Picture
-from skysieve.measure.tally import Kept, Layout, LayoutCount, Shown, Tally
-from skysieve.measure.twins import ALIKE, MOST_COMPARED, identical, near_pairs
+from skysieve.measure.shortcuts import FEWEST, ShortcutCheck
+from skysieve.measure.tally import Layout, LayoutCount, Shown
 
 UNLABELED = "no label"
 """What cutouts of no known class are called."""
-LISTED = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,133 +211,6 @@ class Exploration:
         )
 
 
-def compose_exploration(
-    tally: Tally, settings: ExploreSettings, groups: Mapping[str, str] | None = None
-) -> Exploration:
-    """Measure what was counted and kept of a data set.
-
-    Args:
-        tally: After all rows went by.
-        settings: What decided it.
-        groups: The group of an id, such as its sky field; a row without one is its own.
-    """
-    sample = tally.sample()
-    table = join_cues([kept.cues for kept in sample])
-    kept_groups = None
-    if groups is not None:
-        kept_groups = [groups.get(kept.id) or f"#{kept.row}" for kept in sample]
-    status: dict[str, int] = {}
-    for counts in tally.status.values():
-        for name, n in counts.items():
-            status[name] = status.get(name, 0) + n
-    layouts = sorted(tally.layouts.items(), key=lambda item: -sum(item[1].by_class.values()))
-    return Exploration(
-        settings=settings,
-        classes=tuple(_count(tally, name, sample) for name in tally.classes),
-        status=dict(sorted(status.items(), key=lambda item: (item[0] != "ok", -item[1]))),
-        examples={name: tuple(found) for name, found in tally.examples.items()},
-        layouts=tuple(layouts),
-        pixels=_pixel_rows(sample),
-        check=check_shortcuts(
-            table,
-            [kept.name or None for kept in sample],
-            groups=kept_groups,
-            seed=settings.seed,
-        ),
-        table=table,
-        table_classes=tuple(kept.name or UNLABELED for kept in sample),
-        twins=_twins(tally, sample),
-        sheets={name or UNLABELED: tally.shown(name) for name in tally.classes},
-    )
-
-
-def _count(tally: Tally, name: str, sample: Sequence[Kept]) -> ClassCount:
-    return ClassCount(
-        name=name or UNLABELED,
-        rows=sum(tally.status[name].values()),
-        readable=tally.status[name]["ok"],
-        measured=sum(kept.name == name for kept in sample),
-        splits={split: n for split, n in sorted(tally.splits[name].items()) if split},
-    )
-
-
-def _pixel_rows(sample: Sequence[Kept]) -> tuple[PixelRow, ...]:
-    rows: list[PixelRow] = []
-    names = sorted({kept.name for kept in sample}, key=lambda name: (not name, name))
-    for name in names:
-        table = join_cues([kept.cues for kept in sample if kept.name == name])
-        columns = {
-            cue.key: table.values[:, k]
-            for k, cue in enumerate(table.cues)
-            if cue.family == "pixels"
-        }
-        bands = dict.fromkeys(key.rpartition("_")[0] for key in columns)
-        for band in bands:
-            held = {s: columns[f"{band}_{s}"] for s in STATISTICS}
-            finite = {s: values[np.isfinite(values)] for s, values in held.items()}
-            n = len(finite["p50"])
-            if not n:
-                continue
-            low, median, high = (
-                {s: float(np.quantile(values, q)) for s, values in finite.items()}
-                for q in (0.05, 0.5, 0.95)
-            )
-            rows.append(
-                PixelRow(
-                    name=name or UNLABELED, band=band, n=n, median=median, low=low, high=high
-                )
-            )
-    return tuple(rows)
-
-
-def _twins(tally: Tally, sample: Sequence[Kept]) -> TwinCount:
-    rows, digests, named, names = tally.digests()
-    sets = [
-        TwinSet(
-            rows=tuple(int(row) for row in rows[each[:4]]),
-            size=len(each),
-            classes=_distinct(names, named[each], 0),
-            splits=_distinct(names, named[each], 1),
-            correlation=1.0,
-        )
-        for each in identical(digests)
-    ]
-    seen = [kept for kept in sample if kept.thumb.any()][:MOST_COMPARED]
-    pairs, n_near = near_pairs(np.stack([kept.thumb for kept in seen])) if seen else ((), 0)
-    same = dict(zip(rows.tolist(), digests.tolist(), strict=True))
-    near: list[TwinSet] = []
-    for pair in pairs:
-        a, b = seen[pair.first], seen[pair.second]
-        if same.get(a.row, a.row) == same.get(b.row, b.row):
-            n_near -= 1  # it is among the identical ones already
-            continue
-        near.append(
-            TwinSet(
-                rows=(a.row, b.row),
-                size=2,
-                classes=tuple(sorted({a.name, b.name} - {""})),
-                splits=tuple(sorted({a.split, b.split} - {""})),
-                correlation=pair.correlation,
-            )
-        )
-    found = [*sets, *near]
-    return TwinCount(
-        n_hashed=tally.n_digests,
-        n_identical=sum(each.size - 1 for each in sets),
-        n_compared=len(seen),
-        n_near=n_near,
-        n_across_classes=sum(len(each.classes) > 1 for each in found),
-        n_across_splits=sum(len(each.splits) > 1 for each in found),
-        shown=tuple(sorted(found, key=lambda each: (not each.crosses, -each.correlation))[:LISTED]),
-    )
-
-
-def _distinct(
-    names: Sequence[tuple[str, str]], numbers: np.ndarray, part: int
-) -> tuple[str, ...]:
-    return tuple(sorted({names[k][part] for k in set(numbers.tolist())} - {""}))
-
-
 def _layout_json(layout: Layout, count: LayoutCount) -> dict[str, Any]:
     return {
         **asdict(layout),
@@ -363,8 +232,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return value
-
-
-def describe_alike() -> str:
-    """Say in words what near-identical means."""
-    return f"a correlation of at least {ALIKE} between small pictures of 16 × 16 pixels"

@@ -16,12 +16,13 @@ from skysieve.core.files import whole_file, write_text
 from skysieve.core.scores import Status
 from skysieve.measure.cue_figures import draw_cue
 from skysieve.measure.cues import FAMILIES, STATISTICS
-from skysieve.measure.exploration import Exploration, describe_alike
+from skysieve.measure.exploration import Exploration
 from skysieve.measure.html import data_uri, render
 from skysieve.measure.intervals import LEVEL
 from skysieve.measure.sheets import LARGEST_SIDE, make_sheet, sheet_name
 from skysieve.measure.shortcuts import ALLOWED, RESAMPLES, Separation, ShortcutCheck
 from skysieve.measure.tally import MOST_DIGESTS
+from skysieve.measure.twins import ALIKE, SIDE
 
 HTML, JSON = "explore.html", "explore.json"
 _LAYOUTS, _SIZES = 12, 3
@@ -84,7 +85,8 @@ def render_html(found: Exploration) -> str:
         n_sizes=_SIZES,
         status_meanings={status.value: status.meaning for status in Status},
         allowed=ALLOWED,
-        alike=describe_alike(),
+        alike=ALIKE,
+        thumb_side=SIDE,
         resamples=RESAMPLES,
         most_digests=MOST_DIGESTS,
         level=LEVEL,
@@ -115,7 +117,7 @@ def _findings(found: Exploration) -> Iterator[Finding]:
     if found.settings.n_orphans:
         yield Finding(
             level="look",
-            text=f"{found.settings.n_orphans:,} labels name no cutout",
+            text=f"{_times(found.settings.n_orphans)} a label names no cutout",
             anchor="classes",
         )
     if len(found.layouts) > 1:
@@ -127,7 +129,7 @@ def _findings(found: Exploration) -> Iterator[Finding]:
     if constant := sum(count.n_constant for _, count in found.layouts):
         yield Finding(
             level="look",
-            text=f"{constant:,} cutouts have a band that is constant or holds no data",
+            text=f"{_times(constant)} a cutout has a band that is constant or holds no data",
             anchor="input",
         )
 
@@ -141,7 +143,8 @@ def _twin_findings(found: Exploration) -> Iterator[Finding]:
         text = f"{_times(twins.n_across_classes)} the same cutout is in two classes"
         yield Finding(level="bad", text=text, anchor="twins")
     if twins.n_identical or twins.n_near:
-        text = f"{twins.n_identical:,} exact repeats and {twins.n_near:,} near-identical pairs"
+        repeats = f"{twins.n_identical:,} exact repeat{'s'[: twins.n_identical != 1]}"
+        text = f"{repeats} and {twins.n_near:,} near-identical pair{'s'[: twins.n_near != 1]}"
         yield Finding(level="look", text=text, anchor="twins")
     elif twins.n_compared:
         yield Finding(level="good", text="No cutout is there twice", anchor="twins")

@@ -35,7 +35,9 @@ CHANCE_LEVEL = 0.95
 ALLOWED = 0.60
 """An AUC that a single cue may reach: what skysieve asks of its own simulations."""
 
-_NEGATIVE = re.compile(r"^(?:no|non|not|negatives?)(?:[ _-]|$)|^(?:non|not|no)[ _-]?lens", re.I)
+_NEGATIVE = re.compile(
+    r"^(?:no|non|not|negatives?)(?:[ _-]|$)|^(?:non|not|no)[ _-]?lens", re.IGNORECASE
+)
 _MISSING = Cue(key="frame_missing", family="frame", meaning="how many cues have no value")
 
 
@@ -52,6 +54,8 @@ class Separation:
         auc: At least 0.5 for a cue; a probe, which is told the direction, may fall below.
         by_class: The AUC of every class against the others.
         n_without: Rows in which the cue has no value; they are not in the AUC.
+        chance: What the best of all cues stays below in 95 % of shuffled labels; 0.5 for a probe,
+            of which there are few.
     """
 
     key: str
@@ -62,11 +66,15 @@ class Separation:
     auc: Measured
     by_class: Mapping[str, float]
     n_without: int = 0
+    chance: float = 0.5
 
     @property
     def verdict(self) -> str:
-        """``gives away``, ``open`` or ``clear``, by where the interval lies about ``ALLOWED``."""
-        if self.auc.low > ALLOWED:
+        """``gives away``, ``open`` or ``clear``, by where the interval lies about ``ALLOWED``.
+
+        The best of many cues must also be better than the best of them is by chance.
+        """
+        if self.auc.low > ALLOWED and self.auc.value > self.chance:
             return "gives away"
         return "clear" if self.auc.high <= ALLOWED else "open"
 
@@ -138,7 +146,8 @@ def check_shortcuts(
     kept = None if groups is None else np.array(groups, np.str_)[rows]
     positives = positive_classes(counts)
     single = _columns(table, FAMILIES)
-    cues = _separations(single, truth, positives, seed, resamples)
+    chance = _chance(single, truth, positives, seed)
+    cues = _separations(single, truth, positives, (seed, resamples), chance)
     probes, reason = _probes(table, truth, kept, positives, (seed, resamples))
     return ShortcutCheck(
         counts=counts,
@@ -146,7 +155,7 @@ def check_shortcuts(
         cues=cues,
         probes=probes,
         no_probe=reason,
-        chance=_chance(single, truth, positives, seed),
+        chance=chance,
         grouped=groups is not None,
         seed=seed,
     )
@@ -195,9 +204,10 @@ def _separations(
     table: CueTable,
     truth: np.ndarray,
     positives: Sequence[str],
-    seed: int,
-    resamples: int,
+    draws: tuple[int, int],
+    chance: float,
 ) -> tuple[Separation, ...]:
+    seed, resamples = draws
     aucs = np.stack([_aucs(table.values, truth == name) for name in positives])
     found: list[Separation] = []
     for k, cue in enumerate(table.cues):
@@ -225,14 +235,13 @@ def _separations(
                     if np.isfinite(a)
                 },
                 n_without=int((~held).sum()),
+                chance=chance,
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.auc.value, each.key)))
 
 
-def _chance(
-    table: CueTable, truth: np.ndarray, positives: Sequence[str], seed: int
-) -> float:
+def _chance(table: CueTable, truth: np.ndarray, positives: Sequence[str], seed: int) -> float:
     """Return what the best of all cues stays below in most shuffles of the labels."""
     ranks = rankdata(table.values, axis=0, nan_policy="omit")
     best: list[float] = []

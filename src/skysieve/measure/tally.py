@@ -209,7 +209,9 @@ class Tally:
         """Return what a class's contact sheet shows, in the order of the random keys."""
         return self._shown.of(name)
 
-    def digests(self) -> tuple[np.ndarray, UInt64[np.ndarray, " n"], np.ndarray, list[tuple[str, str]]]:
+    def digests(
+        self,
+    ) -> tuple[np.ndarray, UInt64[np.ndarray, " n"], np.ndarray, list[tuple[str, str]]]:
         """Return rows, digests, the number of each row's class and split, and what these are."""
         if not self._digests:
             return np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.int16), []
@@ -268,4 +270,3 @@ class _Lowest(Generic[T]):
     def of(self, name: str) -> list[T]:
         """Return what is kept, the lowest key first."""
         return [value for *_, value in sorted(self._held.get(name, []), key=lambda h: h[:2])[::-1]]
-

@@ -23,7 +23,9 @@ from skysieve.measure.twins import SIDE, digest_pixels, shrink
 
 SPAN_ROWS = 256
 """Rows that get their random keys together; a change of it changes which rows are sampled."""
-_BLOCK_BYTES = 4 * 1024**2  # of pixels that are measured at once; measuring takes some ten times that
+_BLOCK_BYTES = (
+    4 * 1024**2
+)  # of pixels that are measured at once; measuring takes some ten times that
 
 
 @dataclass(frozen=True, kw_only=True)
