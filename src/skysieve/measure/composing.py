@@ -144,4 +144,4 @@ def _twins(tally: Tally, sample: Sequence[Kept]) -> TwinCount:
 
 
 def _distinct(names: Sequence[tuple[str, str]], numbers: np.ndarray, part: int) -> tuple[str, ...]:
-    return tuple(sorted({names[k][part] for k in set(numbers.tolist())} - {""}))
+    return tuple(sorted({names[int(k)][part] for k in np.unique(numbers)} - {""}))

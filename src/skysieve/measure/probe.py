@@ -1,10 +1,14 @@
 # pyright: standard
-"""The linear probe: how well numbers tell classes apart, on rows that it was not fitted to."""
+"""The linear probe: how well numbers tell classes apart, on rows that it was not fitted to.
+
+scipy and scikit-learn say nothing of their types: this file is where they get some.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
+from scipy.stats import rankdata
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -48,6 +52,11 @@ def probe_classes(
         probe = _probe().fit(values[fitted], classes[fitted])
         found[scored] = probe.predict_proba(values[scored])
     return {str(name): found[:, k].copy() for k, name in enumerate(known)}
+
+
+def ranks_of(values: Float64[np.ndarray, "n column"]) -> Float64[np.ndarray, "n column"]:
+    """Return the rank of each value in its column, from 1; ties share theirs, NaN has none."""
+    return rankdata(values, axis=0, nan_policy="omit")
 
 
 def _probe() -> Pipeline:

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.stats import rankdata
 
 from skysieve.core.errors import InputError
 from skysieve.core.random import stream
 from skysieve.measure.cues import FAMILIES, Cue, CueTable, Family
 from skysieve.measure.intervals import Measured, bootstrap
-from skysieve.measure.probe import NoProbe, probe_classes
+from skysieve.measure.probe import NoProbe, probe_classes, ranks_of
 from skysieve.measure.rare import Sweep
 
 FEWEST = 5
@@ -186,7 +185,7 @@ def _aucs(
     values: Float64[np.ndarray, "n cue"], positive: Bool[np.ndarray, " n"]
 ) -> Float64[np.ndarray, " cue"]:
     """Return the AUC of each column over its finite rows, by ranks; NaN if a side is too small."""
-    return _aucs_of_ranks(rankdata(values, axis=0, nan_policy="omit"), positive)
+    return _aucs_of_ranks(ranks_of(values), positive)
 
 
 def _aucs_of_ranks(
@@ -243,7 +242,7 @@ def _separations(
 
 def _chance(table: CueTable, truth: np.ndarray, positives: Sequence[str], seed: int) -> float:
     """Return what the best of all cues stays below in most shuffles of the labels."""
-    ranks = rankdata(table.values, axis=0, nan_policy="omit")
+    ranks = ranks_of(table.values)
     best: list[float] = []
     for k in range(SHUFFLES):
         order: Int64[np.ndarray, " n"] = stream(seed, "shuffled labels", k).permutation(len(truth))

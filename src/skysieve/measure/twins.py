@@ -61,10 +61,7 @@ class NearPair:
 def digest_pixels(pixels: Float32[np.ndarray, "n band y x"]) -> UInt64[np.ndarray, " n"]:
     """Return 64 bits of a hash of each cutout's shape and pixels."""
     shape = str(pixels.shape[1:]).encode()
-    found = [
-        hashlib.blake2b(np.ascontiguousarray(each), digest_size=8, key=shape).digest()
-        for each in pixels
-    ]
+    found = [hashlib.blake2b(each.tobytes(), digest_size=8, key=shape).digest() for each in pixels]
     return np.frombuffer(b"".join(found), np.uint64).copy()
 
 
