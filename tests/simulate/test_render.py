@@ -104,7 +104,7 @@ def test_lensing_keeps_surface_brightness():
     for mass in (deflectors, np.zeros_like(deflectors)):
         lensed = Scenes(
             light=scene.light, disks=scene.disks, deflectors=mass, shear=np.zeros((1, 2)),
-            source=source, companions=scene.companions, kind=("lens",), facts=({},),
+            source=source, companions=scene.companions, kind=("lens",), facts=({},), hosts=scene.hosts,
         )  # fmt: skip
         peaks.append(
             render(lensed, side=64, pixel_scale_arcsec=0.1, psf=psf, compiled=False)[1].max()

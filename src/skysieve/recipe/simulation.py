@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from skysieve.core.survey import survey
 
 NonlensKind = Literal["spiral", "ring", "companions", "pair", "edge-on", "star", "red", "field"]
 """What a scene without a lens shows, by what fools people (Marshall et al. 2016, MNRAS 455, 1171)."""
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] <= pair[1]:
+        raise ValueError(f"{pair[0]:g} to {pair[1]:g} is no range: give the smaller number first")
+    return pair
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
+"""Least and greatest value."""
 
 
 class Plan(BaseModel):
@@ -30,12 +42,12 @@ class LensPlan(Plan):
     """
 
     group_fraction: float = Field(default=0.3, ge=0, le=1)
-    group_radius_arcsec: tuple[float, float] = (2.0, 8.0)
-    galaxy_radius_arcsec: tuple[float, float] = (0.75, 3.0)
-    source_g_ab: tuple[float, float] = (21.5, 26.0)
+    group_radius_arcsec: Range = (2.0, 8.0)
+    galaxy_radius_arcsec: Range = (0.75, 3.0)
+    source_g_ab: Range = (21.5, 26.0)
     source_count_slope: float = 0.3
-    min_arc_snr: float = 40.0
-    min_contrast: float = 0.35
+    min_arc_snr: float = Field(default=40.0, ge=0)
+    min_contrast: float = Field(default=0.35, ge=0, le=1)
 
 
 class NonlensPlan(Plan):
@@ -66,9 +78,18 @@ class CameraPlan(Plan):
 
     survey: str = "cfhtls"
     bands: tuple[str, ...] = ("g", "r", "i")
-    side: int = 128
+    side: int = Field(default=128, ge=16, le=1024)
     seeing_spread: float = 0.12
-    moffat_beta: tuple[float, float] = (2.5, 4.5)
+    moffat_beta: Range = (2.5, 4.5)
+
+    @model_validator(mode="after")
+    def _the_survey_has_the_bands(self) -> Self:
+        there = [band.name for band in survey(self.survey).bands]
+        if missing := [band for band in self.bands if band not in there]:
+            raise ValueError(
+                f"{self.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
+            )
+        return self
 
 
 class SimulationPlan(Plan):

@@ -40,6 +40,12 @@ class Canvas:
         self.source: list[Row] = []
         self.companions: list[Row] = []
         self.shear = np.zeros(2)
+        self.hosts: int | None = None
+
+    def end_host(self) -> None:
+        """Count the light so far as the object in the middle, unless it was counted before."""
+        if self.hosts is None:
+            self.hosts = len(self.light)
 
     def scene(self, kind: str, facts: dict[str, float]) -> Scenes:
         """Return the scene, each table padded with zeros to its fixed number of rows."""
@@ -52,6 +58,7 @@ class Canvas:
             companions=_table(self.companions, COMPANIONS, 6 + BANDS),
             kind=(kind,),
             facts=(facts,),
+            hosts=(LIGHTS if self.hosts is None else min(self.hosts, LIGHTS),),
         )
 
 
@@ -71,6 +78,7 @@ def draw_lens(plan: LensPlan, *, seed: int, index: int) -> Scenes:
     facts = {"z_lens": z_lens, "z_source": z_source, "einstein_radius_arcsec": radius}
     facts["source_g_ab"] = _source(canvas, rng, plan, radius, z_source, group=group)
     _blue_companions(canvas.companions, rng, radius, flux_scale=float(rng.uniform(1.0, 6.0)))
+    canvas.end_host()
     _surroundings(canvas, rng, z_lens, rich=group, mean_members=3.0)
     return canvas.scene("lens", facts)
 
@@ -83,6 +91,7 @@ def draw_nonlens(plan: NonlensPlan, *, seed: int, index: int) -> Scenes:
     kind = kinds[int(rng.choice(len(kinds), p=shares / shares.sum()))]
     canvas = Canvas()
     redshift = _PAINT[kind](canvas, rng)
+    canvas.end_host()
     early = kind in ("red", "companions")  # early types cluster (Dressler 1980, ApJ 236, 351)
     rich = bool(rng.random() < (0.25 if early else 0.04))
     _surroundings(canvas, rng, redshift, rich=rich, mean_members=1.5 if early else 0.4)
@@ -235,6 +244,7 @@ def _paint_companions(canvas: Canvas, rng: Rng) -> float:
     """A red galaxy with blue galaxies at the distance where arcs would be, not about it."""
     redshift, dispersion = _red_redshift(rng), float(rng.uniform(190, 330))
     _host(canvas, rng, redshift, dispersion)
+    canvas.end_host()
     radius = float(np.exp(rng.uniform(np.log(0.8), np.log(6.0))))
     _blue_companions(canvas.light, rng, radius, flux_scale=float(np.exp(rng.uniform(0.0, 3.0))))
     if rng.random() < 0.3:
@@ -288,6 +298,7 @@ def _paint_star(canvas: Canvas, rng: Rng) -> float:
     for k in range(int(rng.integers(1, 4))):
         x, y = (0.0, 0.0) if k == 0 else rng.normal(0, 2.5, 2)
         canvas.light.append(_star(rng, x, y, rng.uniform(17.0, 22.0)))
+    canvas.end_host()
     _blue_companions(
         canvas.light, rng, float(rng.uniform(1, 5)), flux_scale=float(rng.uniform(1, 8))
     )

@@ -13,7 +13,7 @@ import caustics.lenses.func
 import caustics.light.func
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from skysieve.simulate.scenes import DEFLECTOR, DISK, LIGHT, Scenes
@@ -88,16 +88,89 @@ def render(
         )
 
 
+class Parts(NamedTuple):
+    """Noise-free images of scenes, by where the light comes from; counts at zero point 30.
+
+    Args:
+        host: The object in the middle; of a lens, the light of all that lenses.
+        neighbors: Everything else that is no image of the source.
+        lensed: The images of the source.
+        companions: What a control shows instead of the images of the source.
+    """
+
+    host: Float[np.ndarray, "n band y x"]
+    neighbors: Float[np.ndarray, "n band y x"]
+    lensed: Float[np.ndarray, "n band y x"]
+    companions: Float[np.ndarray, "n band y x"]
+
+
+def render_parts(
+    scenes: Scenes,
+    *,
+    side: int,
+    pixel_scale_arcsec: float,
+    psf: Float[np.ndarray, "n band k k"],
+    lensing: bool = True,
+    compiled: bool = True,
+) -> Parts:
+    """Return noise-free images of scenes, host and neighbors apart.
+
+    Args:
+        scenes: What to draw.
+        side: Pixels a side.
+        pixel_scale_arcsec: Size of a pixel.
+        psf: The point spread function of each scene and band; k odd, each summing to 1.
+        lensing: False leaves out sources and companions, for scenes that have none: much faster.
+        compiled: Use ``torch.compile``; the same numbers to rounding, several times as fast.
+    """
+    bands = psf.shape[1]
+    hosts = np.arange(scenes.light.shape[1]) < np.array(scenes.hosts)[:, None]
+    # The fluxes of host and neighbors stand side by side like six bands: each profile is painted once.
+    light = _apart(scenes.light, hosts, len(LIGHT))
+    disks = _apart(scenes.disks, np.ones(scenes.disks.shape[:2], bool), len(DISK))
+    none = slice(None) if lensing else slice(0)
+    tables = [
+        torch.as_tensor(table, dtype=torch.float32)
+        for table in (
+            light,
+            disks,
+            scenes.deflectors[:, none],
+            scenes.shear,
+            scenes.source[:, none],
+            scenes.companions[:, none],
+        )
+    ]
+    paint: Any = _compiled_paint() if compiled else paint_planes
+    with torch.no_grad():
+        ordinary, *rest = paint(*tables, Frame(side + 2 * MARGIN, pixel_scale_arcsec))
+        kernel = torch.as_tensor(psf, dtype=torch.float32)
+        planes = (ordinary[:, :bands], ordinary[:, bands:], *rest)
+        inner = slice(MARGIN, -MARGIN)
+        return Parts(*(convolve(plane, kernel)[..., inner, inner].numpy() for plane in planes))
+
+
+def _apart(
+    table: Float[np.ndarray, "n row column"], hosts: Bool[np.ndarray, "n row"], first: int
+) -> Float[np.ndarray, "n row columns"]:
+    """Return the table with the fluxes twice: of what is host, and of what is not."""
+    fluxes = table[..., first:]
+    mine = np.where(hosts[..., None], fluxes, 0)
+    return np.concatenate([table[..., :first], mine, fluxes - mine], 2)
+
+
 def paint_planes(
-    light: Float[Tensor, "batch light column"],
+    light: Float[Tensor, "batch light lightcolumn"],
     disks: Float[Tensor, "batch disk diskcolumn"],
     deflectors: Float[Tensor, "batch deflector 6"],
     shear: Float[Tensor, "batch 2"],
     source: Float[Tensor, "batch source column"],
     companions: Float[Tensor, "batch companion column"],
     frame: Frame,
-) -> tuple[Planes, Planes, Planes]:
-    """Return the planes of ordinary light, lensed light and companions, before the PSF."""
+) -> tuple[Float[Tensor, "batch plane y x"], Planes, Planes]:
+    """Return the planes of ordinary light, lensed light and companions, before the PSF.
+
+    Every flux in a table gives a plane; those of lights and disks may be more than the bands.
+    """
     side, pixel_scale_arcsec = frame
     area = pixel_scale_arcsec**2
     x, y = positions(side, pixel_scale_arcsec)
@@ -224,5 +297,5 @@ def convolve(image: Planes, kernel: Float[Tensor, "batch band k k"]) -> Planes:
 
 
 @lru_cache(maxsize=1)
-def _compiled_paint() -> Callable[..., tuple[Planes, Planes, Planes]]:
+def _compiled_paint() -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     return torch.compile(paint_planes, dynamic=False)

@@ -11,7 +11,8 @@ from skysieve.core.cutouts import Cutouts
 from skysieve.core.random import stream
 from skysieve.core.survey import survey
 from skysieve.core.watch import Progress, Watch, ignore
-from skysieve.recipe.simulation import NonlensPlan, SimulationPlan
+from skysieve.recipe.scenarios import ORDINARY
+from skysieve.recipe.simulation import SimulationPlan
 from skysieve.simulate.corpus import RENDERED, render_scenes
 from skysieve.simulate.instrument import (
     HUMVI_ALPHA,
@@ -24,20 +25,6 @@ from skysieve.simulate.instrument import (
 )
 from skysieve.simulate.populations import draw_lens, draw_nonlens
 from skysieve.simulate.scenes import Scenes
-
-ORDINARY = NonlensPlan(
-    shares={
-        "red": 0.34,
-        "spiral": 0.24,
-        "field": 0.2,
-        "pair": 0.06,
-        "edge-on": 0.05,
-        "star": 0.05,
-        "companions": 0.05,
-        "ring": 0.01,
-    }
-)
-"""What a magnitude-limited selection of extended objects holds, roughly."""
 
 
 @dataclass(frozen=True, eq=False)

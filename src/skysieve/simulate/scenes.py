@@ -36,6 +36,8 @@ class Scenes:
             control shows these where the lens shows its arcs.
         kind: What the scene shows, such as ``lens`` or ``spiral``.
         facts: Redshifts, Einstein radius and magnitudes, by name.
+        hosts: How many rows of ``light``, from the first, belong to the object in the middle; the
+            rest are its neighbors. Disks always belong to it.
     """
 
     light: Float[np.ndarray, "n light column"]
@@ -46,6 +48,7 @@ class Scenes:
     companions: Float[np.ndarray, "n companion column"]
     kind: tuple[str, ...]
     facts: tuple[dict[str, float], ...]
+    hosts: tuple[int, ...]
 
     def __len__(self) -> int:
         return len(self.kind)

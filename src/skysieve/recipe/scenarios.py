@@ -1,0 +1,246 @@
+"""Scenarios: named plans of simulated sets of images, each with a version.
+
+A plan of a name and version never changes: whoever changes a number, a population or a camera
+in a way that changes an image gives the scenario a new version.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from skysieve.core.errors import MissingError
+from skysieve.core.survey import PixelKind, survey
+from skysieve.recipe.simulation import CameraPlan, LensPlan, NonlensPlan, Plan, Range
+
+Splits = dict[str, Annotated[int, Field(ge=0)]]
+"""How many images each part of a set has; parts never share a scene."""
+
+LENS_CLASSES = ("nonlens", "lens")
+
+ORDINARY = NonlensPlan(
+    shares={
+        "red": 0.34,
+        "spiral": 0.24,
+        "field": 0.2,
+        "pair": 0.06,
+        "edge-on": 0.05,
+        "star": 0.05,
+        "companions": 0.05,
+        "ring": 0.01,
+    }
+)
+"""What a magnitude-limited selection of extended objects holds, roughly."""
+
+
+def _positive(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] <= 0:
+        raise ValueError("it must be more than 0")
+    return pair
+
+
+class Frame(Plan):
+    """A grid of pixels that every image of a scenario has.
+
+    Args:
+        name: Tells the frames of one scenario apart; empty if there is one.
+        bands: Names of its planes.
+        side: Pixels a side.
+        pixel_scale_arcsec: Size of a pixel.
+        kind: Whether pixels are linear in the light or a display stretch.
+        zero_point_ab: AB magnitude of one count; None where pixels are no counts.
+    """
+
+    name: str = ""
+    bands: tuple[str, ...]
+    side: int
+    pixel_scale_arcsec: float
+    kind: PixelKind = "flux"
+    zero_point_ab: float | None = None
+
+
+Positive = Annotated[Range, AfterValidator(_positive)]
+
+
+class NoisePlan(Plan):
+    """The noise of an image; a lens and its control share what is drawn.
+
+    Args:
+        depth: Positive of signal over noise against the survey's own, drawn in its logarithm.
+        photons_per_count: Positive of the gain at zero point 30, drawn in its logarithm.
+        correlation_pixels: Range of the width of the kernel that resampling laid over the noise.
+        background: Range of what the subtraction of the sky left, in units of its noise.
+    """
+
+    depth: Positive = (0.8, 1.25)
+    photons_per_count: Positive = (30.0, 300.0)
+    correlation_pixels: Range = (0.0, 0.6)
+    background: Range = (0.0, 0.8)
+
+
+class LensScenario(Plan):
+    """What the scenarios of lenses among other objects have in common.
+
+    Args:
+        splits: How many images each part has.
+        lens: Which lenses; ``source_g_ab``, ``galaxy_radius_arcsec``, ``min_arc_snr`` and
+            ``min_contrast`` decide how hard they are to find.
+        nonlens: Which other objects.
+        camera: Survey, bands and field.
+        noise: Depth and noise.
+        companion_fraction: Share of the controls that show galaxies with the light and color of
+            the arcs instead of them; the others show the host without anything.
+        match_range: How far another object is dimmed or brightened to be as bright as the host
+            of some lens, so that brightness tells nothing; (1, 1) leaves it as it is.
+        compiled: Compile the renderer: several times as fast after a minute, the same to rounding.
+    """
+
+    splits: Splits
+    lens: LensPlan = LensPlan(group_fraction=0.2, group_radius_arcsec=(2.0, 3.4))
+    nonlens: NonlensPlan = NonlensPlan()
+    camera: CameraPlan = CameraPlan(side=64)
+    noise: NoisePlan = NoisePlan()
+    companion_fraction: float = Field(default=0.7, ge=0, le=1)
+    match_range: Positive = (0.7, 6.0)
+    compiled: bool = True
+
+    @model_validator(mode="after")
+    def _the_populations_have_these_bands(self) -> Self:
+        if self.camera.bands != ("g", "r", "i"):
+            raise ValueError("galaxies are drawn in g, r and i only, in this order")
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers."""
+        return LENS_CLASSES
+
+
+class LensGri(LensScenario):
+    """Lenses, their controls and other objects in g, r, i as of CFHTLS.
+
+    Args:
+        cycle: What the images show, over and over: a lens, a control of the lens before it, or
+            an object of another kind.
+        pixels: Linear flux, or the color pictures of Space Warps.
+    """
+
+    about: ClassVar[str] = "lenses, controls and look-alikes in g, r, i as of CFHTLS"
+    name: Literal["lens-gri"] = "lens-gri"
+    version: Literal[1] = 1
+    splits: Splits = Field(default={"train": 40_000, "val": 5_000, "test": 5_000})
+    cycle: tuple[Literal["lens", "control", "other"], ...] = ("lens", "control", "lens", "other")
+    pixels: PixelKind = "flux"
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The grids of pixels."""
+        return (_frame(self.camera, self.pixels),)
+
+
+class DeeplenseLens(LensScenario):
+    """A stand-in for the lens-finding set of DeepLense: three bands in 0..1, few lenses.
+
+    The set's generator is not published; sizes, counts and number range are those of its
+    description, the rest is ours.
+
+    Args:
+        scaling: One range for all bands, which keeps the color, or one for each.
+    """
+
+    about: ClassVar[str] = "stand-in for the DeepLense lens-finding set, three bands in 0..1"
+    name: Literal["deeplense-lens"] = "deeplense-lens"
+    version: Literal[1] = 1
+    splits: Splits = Field(
+        default={
+            "train_lenses": 1_730,
+            "train_nonlenses": 28_675,
+            "test_lenses": 195,
+            "test_nonlenses": 19_455,
+        }
+    )
+    lens: LensPlan = LensPlan(
+        group_fraction=0.2, group_radius_arcsec=(2.0, 3.0), galaxy_radius_arcsec=(0.75, 3.0)
+    )
+    camera: CameraPlan = CameraPlan(survey="hsc", side=64)
+    scaling: Literal["joint", "band"] = "joint"
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The grids of pixels."""
+        return (_frame(self.camera, "flux", counts=False),)
+
+
+class SurveyScenario(LensScenario):
+    """A sky as it is: one lens in a thousand, everything else as it comes.
+
+    Args:
+        lens_rate: Share of lenses; each run of one over it images has one, at a random place.
+        pixels: Linear flux, or the color pictures of Space Warps.
+    """
+
+    about: ClassVar[str] = "one lens in a thousand ordinary objects, for figures of rare objects"
+    name: Literal["survey"] = "survey"
+    version: Literal[1] = 1
+    splits: Splits = Field(default={"survey": 100_100})
+    nonlens: NonlensPlan = ORDINARY
+    match_range: Positive = (1.0, 1.0)
+    lens_rate: float = Field(default=1e-3, gt=0, le=0.5)
+    pixels: PixelKind = "flux"
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The grids of pixels."""
+        return (_frame(self.camera, self.pixels),)
+
+
+ScenarioPlan = Annotated[LensGri | DeeplenseLens | SurveyScenario, Field(discriminator="name")]
+"""Any scenario; a new one is added here and to ``simulate.scenario.open_scenario``."""
+
+SCENARIOS: Mapping[str, ScenarioPlan] = {
+    plan.name: plan for plan in (LensGri(), DeeplenseLens(), SurveyScenario())
+}
+
+
+def scenario_plan(name: str) -> ScenarioPlan:
+    """Return the plan of a scenario by its name.
+
+    Raises:
+        MissingError: No scenario has that name; the nearest one is named.
+    """
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    near = difflib.get_close_matches(name, list(SCENARIOS), n=1, cutoff=0.4)
+    known = f"Known are {', '.join(SCENARIOS)}"
+    fix = f"Did you mean {near[0]}? {known}" if near else known
+    raise MissingError(f"No scenario is called {name!r}", fix)
+
+
+def sized(splits: Splits, count: int) -> Splits:
+    """Return splits that hold so many images in all, in the same proportions.
+
+    None that had images is left without one, unless there are fewer images than splits.
+    """
+    total = sum(splits.values())
+    exact = {name: count * share / total for name, share in splits.items()}
+    result = {name: max(int(share), int(share > 0)) for name, share in exact.items()}
+    # The largest split takes what rounding left over, one after the other if it has none to give.
+    by_size = sorted(result, key=lambda name: -exact[name])
+    result[by_size[0]] += max(count - sum(result.values()), 0)
+    while sum(result.values()) > count:
+        fullest = max(by_size, key=lambda name: result[name])
+        result[fullest] -= 1
+    return result
+
+
+def _frame(camera: CameraPlan, kind: PixelKind, *, counts: bool = True) -> Frame:
+    return Frame(
+        bands=camera.bands,
+        side=camera.side,
+        pixel_scale_arcsec=survey(camera.survey).pixel_scale_arcsec,
+        kind=kind,
+        zero_point_ab=30.0 if counts and kind == "flux" else None,
+    )

@@ -1,0 +1,62 @@
+"""Settings by hand: ``a.b=c`` changes one number of a plan."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from skysieve.core.errors import RecipeError
+from skysieve.recipe.simulation import Plan
+
+P = TypeVar("P", bound=Plan)
+
+
+def change(plan: P, settings: Sequence[str]) -> P:
+    """Return the plan with some of its settings changed.
+
+    Args:
+        plan: Any plan.
+        settings: Such as ``lens.min_arc_snr=20`` or ``camera.bands=["g", "r"]``; what stands behind
+            the sign is read as a value of TOML, and as text if it is none.
+
+    Raises:
+        RecipeError: There is no such setting, or the value cannot be; the nearest one is named.
+    """
+    values: dict[str, Any] = plan.model_dump()
+    for setting in settings:
+        path, sign, text = setting.partition("=")
+        if not sign:
+            raise RecipeError(f"{setting!r} sets nothing", "Write NAME=VALUE, such as lens.q=1")
+        *outer, last = path.strip().split(".")
+        place = values
+        for name in outer:
+            place = place[_known(name, place, path)]
+            if not isinstance(place, dict):
+                raise RecipeError(f"{path} is no setting: {name} holds no others", "Leave the rest")
+        place[_known(last, place, path)] = _value(text.strip())
+    try:
+        return type(plan).model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "the plan"
+        given = f" ({first['input']!r})" if first["loc"] else ""
+        raise RecipeError(f"{where}{given}: {first['msg']}", "Choose another value") from error
+
+
+def _known(name: str, place: dict[str, Any], path: str) -> str:
+    if name in place:
+        return name
+    near = difflib.get_close_matches(name, list(place), n=1, cutoff=0.4)
+    hint = f"Did you mean {near[0]}" if near else f"Settings there are {', '.join(place)}"
+    raise RecipeError(f"{path} is no setting: there is no {name}", hint)
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

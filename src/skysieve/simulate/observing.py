@@ -1,0 +1,88 @@
+"""From noise-free light to an image: how noisy it is, its grain, and the numbers it is told in."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Float32
+
+from skysieve.recipe.scenarios import NoisePlan
+from skysieve.simulate.instrument import (
+    HUMVI_ALPHA,
+    HUMVI_Q,
+    HUMVI_SCALES,
+    add_noise,
+    humvi_picture,
+)
+
+Images = Float32[np.ndarray, "n band y x"]
+
+
+class Level(NamedTuple):
+    """How noisy an image is.
+
+    Args:
+        depth: Signal over noise, against the survey's own.
+        gain: Photons per count at zero point 30.
+        correlation: Width in pixels of the kernel that resampling laid over the noise.
+        background: What the subtraction of the sky left, in units of the noise.
+    """
+
+    depth: float
+    gain: float
+    correlation: float
+    background: float
+
+
+def draw_level(plan: NoisePlan, rng: np.random.Generator) -> Level:
+    """Return a level of noise within the ranges of a plan."""
+    return Level(
+        depth=float(np.exp(rng.uniform(*np.log(plan.depth)))),
+        gain=float(np.exp(rng.uniform(*np.log(plan.photons_per_count)))),
+        correlation=float(rng.uniform(*plan.correlation_pixels)),
+        background=float(rng.uniform(*plan.background)),
+    )
+
+
+def observe(
+    light: Float32[np.ndarray, "band y x"],
+    sky: Float[np.ndarray, " band"],
+    level: Level,
+    rng: np.random.Generator,
+) -> Float32[np.ndarray, "band y x"]:
+    """Return an image with noise.
+
+    Args:
+        light: Noise-free counts above the sky.
+        sky: Standard deviation of the survey's sky in a pixel.
+        level: How noisy it is.
+        rng: Decides the grain.
+    """
+    noise = sky / level.depth
+    noisy = add_noise(
+        light[None],
+        noise[None],
+        gain=np.array([level.gain]),
+        correlation=np.array([level.correlation]),
+        rng=rng,
+    )
+    return noisy[0] + (level.background * noise)[:, None, None].astype(np.float32)
+
+
+def to_unit(images: Images, scaling: Literal["joint", "band"]) -> Images:
+    """Return images in 0..1: each by its own range, or each band by its own."""
+    axes = (1, 2, 3) if scaling == "joint" else (2, 3)
+    low, high = images.min(axes, keepdims=True), images.max(axes, keepdims=True)
+    return (images - low) / np.maximum(high - low, np.float32(1e-20))
+
+
+def to_pictures(images: Images, bands: tuple[str, ...]) -> Images:
+    """Return color pictures of 8 bits, as Space Warps showed them."""
+    n = len(images)
+    return humvi_picture(
+        images,
+        scales=np.tile([HUMVI_SCALES[band] for band in bands], (n, 1)),
+        q=np.full(n, HUMVI_Q),
+        alpha=np.full(n, HUMVI_ALPHA),
+    ).astype(np.float32)

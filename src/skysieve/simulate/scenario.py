@@ -1,0 +1,81 @@
+"""The seam of scenarios: from the numbers of some images to the images and all that is true of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, assert_never
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from skysieve.recipe.scenarios import DeeplenseLens, LensGri, ScenarioPlan, SurveyScenario
+
+Fact = float | int | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Exposure:
+    """Images on one grid of pixels, with what is true of each pixel.
+
+    Args:
+        pixels: What the camera gives.
+        truth: Planes by name, such as ``lensed``, ``host`` and ``neighbors``: noise-free counts at
+            zero point 30; also masks, as 0 and 1, or numbers of instances.
+    """
+
+    pixels: Float32[np.ndarray, "n band y x"]
+    truth: Mapping[str, Float32[np.ndarray, "n plane y x"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Batch:
+    """Some images of a scenario, in the order asked for.
+
+    Args:
+        exposures: One for each of the plan's frames, in their order.
+        labels: The number of each image's class.
+        kinds: What each shows, finer than its class.
+        facts: What is true of each as a whole, such as ``einstein_radius_arcsec``; None where it
+            makes no sense. The names are the scenario's ``facts``.
+    """
+
+    exposures: tuple[Exposure, ...]
+    labels: Int64[np.ndarray, " n"]
+    kinds: tuple[str, ...]
+    facts: tuple[dict[str, Fact], ...]
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Scenario:
+    """A plan and a seed, ready to give images.
+
+    Args:
+        plan: What is simulated; its name, version, classes, splits and frames say what comes out.
+        truth: Names of the truth planes of every exposure.
+        facts: Names of the facts of every image.
+        draw: From the name of a split and the numbers of images in it to these images. Image k
+            depends on seed, scenario, split and k alone, never on its batch.
+    """
+
+    plan: ScenarioPlan
+    truth: tuple[str, ...]
+    facts: tuple[str, ...]
+    draw: Callable[[str, Sequence[int]], Batch]
+
+
+def open_scenario(plan: ScenarioPlan, seed: int) -> Scenario:
+    """Return the scenario of a plan."""
+    match plan:
+        case LensGri() | DeeplenseLens() | SurveyScenario():
+            from skysieve.simulate.lens_scenarios import FACTS, TRUTH, LensSky  # noqa: PLC0415  each brings its own libraries
+
+            sky: Any = LensSky(plan, seed)
+            bands = plan.camera.bands
+            magnitudes = (f"{part}_{band}_ab" for part in ("host", "lensed") for band in bands)
+            return Scenario(plan=plan, truth=TRUTH, facts=(*FACTS, *magnitudes), draw=sky.draw)
+        case _:
+            assert_never(plan)
