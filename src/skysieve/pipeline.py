@@ -35,6 +35,7 @@ from skysieve.measure.labels import read_label_table, read_labels
 from skysieve.measure.pictures import color_picture
 from skysieve.measure.report import ReportInput, write_report
 from skysieve.measure.tally import Tally
+from skysieve.produce.plan import SetPlan, SetSummary, plan_set
 from skysieve.search.explore import Names, look_at, picture_twins
 from skysieve.search.merge import RANKING
 from skysieve.search.plan import Plan, make_plan, open_run, read_plan
@@ -44,11 +45,15 @@ __all__ = [
     "ExploreLabels",
     "ReportPaths",
     "RunSummary",
+    "SetPlan",
+    "SetSummary",
     "demo",
     "explore",
     "find",
+    "plan_set",
     "rank",
     "report",
+    "simulate",
 ]
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -292,6 +297,28 @@ def _explore_labels(
         table = table.where(condition)
     groups = table.column(labels.group) if labels.group else None
     return table.classes, groups, ", ".join([Path(labels.file).name, *labels.where])
+def simulate(
+    plan: SetPlan, out: str | Path, *, workers: int = 1, watch: Watch = ignore
+) -> SetSummary:
+    """Make a simulated set of images with all that is true of them.
+
+    A set that was stopped goes on when it is called again in the same way, and ends with the same
+    bytes as one that was not.
+
+    Args:
+        plan: What to make; ``plan_set`` makes it.
+        out: The set's folder: new, empty, or that of the same set.
+        workers: Processes; 1 uses threads.
+        watch: Called with the progress.
+
+    Raises:
+        RecipeError: The plan asks for lenses that there are not.
+        MismatchError: The folder holds another set.
+        InputError: It holds something else.
+    """
+    from skysieve.produce.run import produce  # noqa: PLC0415  # the one door to torch
+
+    return produce(Path(out).absolute(), plan, workers=workers, watch=watch)
 
 
 def _read_ranking(run: Path) -> pa.Table:

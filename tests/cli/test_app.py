@@ -38,7 +38,8 @@ def failing(monkeypatch, skysieve):
 
 class TestEveryCommand:
     def test_is_what_the_design_says(self):
-        assert COMMANDS == ["demo", "doctor", "explore", "find", "list", "rank", "report"]
+        names = ["demo", "doctor", "explore", "find", "list", "rank", "report", "simulate"]
+        assert names == COMMANDS
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_has_help_with_its_own_example(self, skysieve, command):

@@ -18,6 +18,7 @@ from skysieve.cli.find import find
 from skysieve.cli.listing import show_list
 from skysieve.cli.rank import rank
 from skysieve.cli.report import report
+from skysieve.cli.simulate import simulate
 from skysieve.core.errors import SkysieveError
 
 BUG, REFUSED, STOPPED = 1, 3, 130
@@ -48,6 +49,7 @@ for panel, name, command in (
     ("Look at what was found", "rank", rank),
     ("Look at what was found", "report", report),
     ("Know what is here", "explore", explore),
+    ("Make images", "simulate", simulate),
     ("Know what is here", "list", show_list),
     ("Know what is here", "doctor", doctor),
 ):

@@ -56,7 +56,21 @@ def _recipes() -> list[Row]:
 
 
 def _scenarios() -> list[Row]:
-    return _plans("scenarios")
+    from skysieve.recipe.scenarios import SCENARIOS
+
+    return [
+        {
+            "name": plan.name,
+            "version": plan.version,
+            "about": plan.about,
+            "classes": ",".join(plan.classes),
+            "images": ", ".join(f"{split} {count:,}" for split, count in plan.splits.items()),
+            "bands": "; ".join(",".join(frame.bands) for frame in plan.frames),
+            "side": "; ".join(str(frame.side) for frame in plan.frames),
+            "arcsec a pixel": "; ".join(f"{frame.pixel_scale_arcsec:g}" for frame in plan.frames),
+        }
+        for plan in SCENARIOS.values()
+    ]
 
 
 def _plans(folder: str) -> list[Row]:

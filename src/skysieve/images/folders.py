@@ -35,7 +35,9 @@ ENDINGS: dict[str, ReaderName] = {
 """The endings that make a file an image."""
 
 _ADDRESS = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.\-]*://|pipe:)")
-_OUR_FILES = ("plan.json", "explore.json")
+_PLAN_FILE = "plan.json"
+_OUR_FILES = (_PLAN_FILE, "explore.json")
+_SET_IMAGES = "images"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +75,8 @@ class Found:
 def find_images(inputs: Sequence[str | Path]) -> tuple[list[Found], dict[str, int]]:
     """Find every image in folders (with those in them), glob patterns and files.
 
-    Hidden files, files in the making, and the folders that skysieve wrote are passed over; a link in
+    Hidden files, files in the making, and the folders that skysieve wrote are passed over, and of a
+    simulated set only its images are taken; a link in
     a folder is followed only to a file within that folder. A file that is named twice is found
     once.
 
@@ -110,6 +113,9 @@ def _expanded(given: str) -> list[tuple[str, str | None]]:
             f"{given} is an address, and skysieve opens local files only", "Download it first"
         )
     path = os.path.abspath(os.path.expanduser(given))
+    images = os.path.join(path, _SET_IMAGES)
+    if os.path.isdir(images) and os.path.isfile(os.path.join(path, _PLAN_FILE)):
+        path = images  # a simulated set: its truth planes and tables are no images to look at
     if os.path.lexists(path):
         return [(path, path if os.path.isdir(path) else None)]
     paths = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []

@@ -1,0 +1,1 @@
+"""Producing simulated sets: a plan, its parts, and the layouts they are written in."""

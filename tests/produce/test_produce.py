@@ -1,0 +1,223 @@
+"""Simulated sets: an image is its number, a killed run ends the same, every layout is read back."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+torch = pytest.importorskip("torch", reason="simulating needs the extra [train]")
+pytest.importorskip("caustics", reason="simulating needs the extra [train]")
+
+import skysieve  # noqa: E402
+from skysieve.core.errors import InputError, MismatchError, RecipeError  # noqa: E402
+from skysieve.images import scan  # noqa: E402
+from skysieve.measure.labels import read_labels  # noqa: E402
+from skysieve.produce import run as producing  # noqa: E402
+from skysieve.produce.layouts import LAYOUTS  # noqa: E402
+from skysieve.produce.plan import SetPlan, plan_set  # noqa: E402
+from skysieve.produce.run import produce  # noqa: E402
+from skysieve.simulate import lens_scenarios, render  # noqa: E402
+
+EASY = ("camera.side=32", "lens.min_arc_snr=5", "lens.min_contrast=0.1", "lens.group_fraction=0")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    """Eight scenes at once, without compiling: a miniature is not worth a minute of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lens_scenarios, "RENDERED", 8)
+        patch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # for images this small, threads cost more than they do
+        yield
+        torch.set_num_threads(threads)
+
+
+def miniature(layout: str = "parquet", *, scenario: str = "lens-gri", n: int = 10) -> SetPlan:
+    plan = plan_set(scenario, n, layout=layout, settings=EASY)
+    return plan.model_copy(update={"part_rows": 4})
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A set in every layout."""
+    folders = {}
+    for layout in LAYOUTS:
+        folders[layout] = tmp_path_factory.mktemp("sets") / layout
+        produce(folders[layout], miniature(layout))
+    return folders
+
+
+class TestEveryLayout:
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_is_read_back_with_the_ids_of_its_labels(self, made, layout):
+        cutouts = skysieve.read(made[layout])
+        labels = read_labels(made[layout] / "labels.csv")
+        assert sorted(cutouts.ids) == sorted(labels.ids)
+        assert cutouts.pixels.shape == (10, 3, 32, 32)
+        assert np.isfinite(cutouts.pixels).all()
+        assert sorted(scan([made[layout] / "images"]).sources, key=str) == sorted(
+            scan([made[layout]]).sources, key=str
+        )
+
+    @pytest.mark.parametrize("layout", ["deeplense", "fits"])
+    def test_holds_the_same_pixels_as_the_shards(self, made, layout):
+        shards, others = skysieve.read(made["parquet"]), skysieve.read(made[layout])
+        mine = {row["scene"]: row for row in scenes(made["parquet"])}
+        assert len(mine) < len(shards)  # a control has the scene of its lens
+        order = {name: k for k, name in enumerate(others.ids)}
+        named = [row["id"] for row in scenes(made[layout])]
+        for k, row in enumerate(scenes(made["parquet"])):
+            there = order[named[k]]
+            np.testing.assert_array_equal(
+                shards.pixels[shards.ids.index(row["id"])], others.pixels[there]
+            )
+
+    def test_of_fits_says_where_and_what(self, made):
+        from astropy.io import fits
+        from astropy.wcs import WCS
+
+        row = scenes(made["fits"])[0]
+        path = next(made["fits"].rglob(f"{row['id']}.fits"))
+        with fits.open(path) as opened:
+            assert opened[0].header["CLASS"] == row["class"] == path.parent.name
+            assert [hdu.header["FILTER"] for hdu in opened[1:]] == ["g", "r", "i"]
+            place = WCS(opened[1].header).pixel_to_world(15.5, 15.5)
+        assert (place.ra.deg, place.dec.deg) == pytest.approx((row["ra"], row["dec"]))
+        cutouts = skysieve.read(path)
+        assert cutouts.bands == ("g", "r", "i")
+        assert cutouts.pixel_scale_arcsec == pytest.approx(0.187)
+        assert cutouts.ra_deg[0] == pytest.approx(row["ra"])
+
+    def test_of_png_is_a_color_picture(self, made):
+        cutouts = skysieve.read(made["png"])
+        assert cutouts.kind == "display"
+        assert cutouts.bands == ("red", "green", "blue")
+        folders = {source.label for source in scan([made["png"]]).sources}
+        assert folders == {"lens", "nonlens"}
+
+
+def scenes(folder: Path) -> list[dict]:
+    return pq.read_table(folder / "scenes.parquet").to_pylist()
+
+
+def truth(folder: Path, plane: str) -> skysieve.Cutouts:
+    return skysieve.read(folder / "truth" / plane)
+
+
+class TestTruth:
+    def test_lensed_light_is_where_a_lens_is(self, made):
+        lensed = truth(made["parquet"], "lensed")
+        lens = {row["id"]: row["class"] == "lens" for row in scenes(made["parquet"])}
+        for name, pixels in zip(lensed.ids, lensed.pixels, strict=True):
+            assert (pixels.sum() > 0) == lens[name]
+
+    def test_a_control_has_the_host_of_its_lens(self, made):
+        host = truth(made["parquet"], "host")
+        by_scene: dict[int, list[str]] = {}
+        for row in scenes(made["parquet"]):
+            by_scene.setdefault(row["scene"], []).append(row["id"])
+        pairs = [names for names in by_scene.values() if len(names) == 2]
+        assert pairs
+        for one, other in pairs:
+            np.testing.assert_array_equal(
+                host.pixels[host.ids.index(one)], host.pixels[host.ids.index(other)]
+            )
+
+    def test_can_be_left_out(self, tmp_path):
+        plan = plan_set("lens-gri", 2, settings=EASY, truth=False)
+        produce(tmp_path / "set", plan)
+        assert not (tmp_path / "set" / "truth").exists()
+
+
+class TestGoingOn:
+    def test_a_killed_run_ends_with_the_same_bytes(self, made, tmp_path, monkeypatch):
+        monkeypatch.setattr(producing, "write_part", torn_at(3, producing.write_part))
+        with pytest.raises(KeyboardInterrupt):
+            produce(tmp_path / "set", miniature("deeplense"))
+        monkeypatch.undo()
+        assert not (tmp_path / "set" / "_SUCCESS").exists()
+        produce(tmp_path / "set", miniature("deeplense"))
+        assert files(tmp_path / "set") == files(made["deeplense"])
+
+    def test_a_lost_part_comes_back_the_same(self, made):
+        before = files(made["parquet"])
+        (made["parquet"] / "parts" / "train-00000004.parquet").unlink()
+        (made["parquet"] / "images" / "train-00000004.parquet").unlink()
+        produce(made["parquet"], miniature("parquet"))
+        assert files(made["parquet"]) == before
+
+    def test_a_finished_set_is_left_alone(self, made):
+        seen = []
+        produce(made["png"], miniature("png"), watch=seen.append)
+        assert seen == []
+
+    def test_another_plan_is_refused_by_the_setting_that_differs(self, made):
+        other = plan_set("lens-gri", 10, settings=(*EASY, "lens.min_arc_snr=6"))
+        other = other.model_copy(update={"part_rows": 4})
+        with pytest.raises(MismatchError, match=r"lens\.min_arc_snr 5\.0, not 6\.0"):
+            produce(made["parquet"], other)
+
+    def test_a_strange_folder_is_left_alone(self, tmp_path):
+        (tmp_path / "mine.txt").write_text("mine")
+        with pytest.raises(InputError, match="not empty"):
+            produce(tmp_path, miniature())
+        assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def torn_at(part: int, write):
+    """Return a writer of parts that is killed after half of the files of one."""
+    left = [part]
+
+    def torn(folder, rows):
+        write(folder, rows)
+        left[0] -= 1
+        if left[0] == 0:
+            raise KeyboardInterrupt
+
+    return torn
+
+
+def test_the_size_of_the_parts_changes_no_image(made, tmp_path):
+    plan = miniature("parquet").model_copy(update={"part_rows": 7})
+    produce(tmp_path / "set", plan)
+    a, b = skysieve.read(made["parquet"]), skysieve.read(tmp_path / "set")
+    assert a.ids == b.ids
+    np.testing.assert_array_equal(a.pixels, b.pixels)
+
+
+@pytest.mark.slow
+def test_two_processes_make_the_same_bytes(tmp_path):
+    """Slow: each process compiles, for nothing can be patched in it."""
+    plan = plan_set("lens-gri", 8, settings=(*EASY, "compiled=false"))
+    plan = plan.model_copy(update={"part_rows": 4})
+    for workers in (1, 2):
+        produce(tmp_path / str(workers), plan, workers=workers)
+    assert files(tmp_path / "1") == files(tmp_path / "2")
+
+
+def test_a_plan_that_no_lens_meets_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(lens_scenarios, "CANDIDATES", 6)
+    plan = plan_set("lens-gri", 2, settings=(*EASY, "lens.min_arc_snr=1e9"))
+    with pytest.raises(RecipeError, match="signal to noise of 1e\\+09"):
+        produce(tmp_path / "set", plan)
+
+
+def test_labels_are_those_of_the_scenes(made):
+    with (made["png"] / "labels.csv").open() as text:
+        rows = list(csv.DictReader(text))
+    told = {row["id"]: (row["class"], row["kind"]) for row in scenes(made["png"])}
+    assert {row["id"]: (row["class"], row["kind"]) for row in rows} == told
