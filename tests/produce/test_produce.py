@@ -216,6 +216,12 @@ def test_a_plan_that_no_lens_meets_is_refused(tmp_path, monkeypatch):
         produce(tmp_path / "set", plan)
 
 
+def test_a_range_that_no_galaxy_has_is_refused(tmp_path):
+    plan = plan_set("lens-gri", 2, settings=(*EASY, "lens.galaxy_radius_arcsec=[8, 9]"))
+    with pytest.raises(RecipeError, match=r"Widen lens\.galaxy_radius_arcsec"):
+        produce(tmp_path / "set", plan)
+
+
 def test_labels_are_those_of_the_scenes(made):
     with (made["png"] / "labels.csv").open() as text:
         rows = list(csv.DictReader(text))

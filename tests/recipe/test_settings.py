@@ -38,6 +38,7 @@ def test_a_list_is_written_as_in_toml():
         ('camera.bands=["r", "g", "i"]', "in this order"),
         ("splits.trian=3", "Did you mean train"),
         ("version=2", "version"),
+        ("nonlens.shares.star=-1", "0 or more"),
     ],
 )
 def test_what_cannot_be_is_refused_by_name(setting, message):

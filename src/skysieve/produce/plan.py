@@ -136,18 +136,13 @@ def plan_set(
         InputError: There is nothing to make, or the layout cannot hold it.
     """
     plan = scenario_plan(scenario)
-    if layout not in get_args(LayoutName):
-        near = difflib.get_close_matches(layout, get_args(LayoutName), n=1, cutoff=0.4)
-        known = f"Known are {', '.join(get_args(LayoutName))}"
-        fix = f"Did you mean {near[0]}? {known}" if near else known
-        raise MissingError(f"No layout is called {layout!r}", fix)
     if count is not None:
         plan = plan.model_copy(update={"splits": sized(plan.splits, count)})
     shown = ["pixels=display"] if layout == "png" and "pixels" in type(plan).model_fields else []
     made = SetPlan(
         scenario=change(plan, [*shown, *settings]),
         seed=seed,
-        layout=layout,
+        layout=_layout(layout),
         truth=truth,
         libraries={name: _installed(name) for name in LIBRARIES},
     )
@@ -205,6 +200,18 @@ def read_set_plan(folder: Path) -> SetPlan:
     if run_id != plan.run_id:
         raise InputError(f"{path} was altered after it was written", "Choose another folder")
     return plan
+
+
+def _layout(name: str) -> LayoutName:
+    known: tuple[LayoutName, ...] = get_args(LayoutName)
+    for layout in known:
+        if layout == name:
+            return layout
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    fix = f"Known are {', '.join(known)}"
+    raise MissingError(
+        f"No layout is called {name!r}", f"Did you mean {near[0]}? {fix}" if near else fix
+    )
 
 
 def _installed(library: str) -> str:

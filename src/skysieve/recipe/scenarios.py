@@ -108,9 +108,21 @@ class LensScenario(Plan):
     compiled: bool = True
 
     @model_validator(mode="after")
-    def _the_populations_have_these_bands(self) -> Self:
+    def _the_bands_are_there(self) -> Self:
+        there = [band.name for band in survey(self.camera.survey).bands]
+        if missing := [band for band in self.camera.bands if band not in there]:
+            raise ValueError(
+                f"{self.camera.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
+            )
         if self.camera.bands != ("g", "r", "i"):
             raise ValueError("galaxies are drawn in g, r and i only, in this order")
+        return self
+
+    @model_validator(mode="after")
+    def _some_kind_is_drawn(self) -> Self:
+        shares = self.nonlens.shares.values()
+        if min(shares, default=0) < 0 or not sum(shares) > 0:
+            raise ValueError("nonlens.shares must be 0 or more, and not all 0")
         return self
 
     @property

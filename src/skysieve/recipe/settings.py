@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -34,9 +34,10 @@ def change(plan: P, settings: Sequence[str]) -> P:
         *outer, last = path.strip().split(".")
         place = values
         for name in outer:
-            place = place[_known(name, place, path)]
-            if not isinstance(place, dict):
+            inner = place[_known(name, place, path)]
+            if not isinstance(inner, dict):
                 raise RecipeError(f"{path} is no setting: {name} holds no others", "Leave the rest")
+            place = cast("dict[str, Any]", inner)
         place[_known(last, place, path)] = _value(text.strip())
     try:
         return type(plan).model_validate(values)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-
-from skysieve.core.survey import survey
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 NonlensKind = Literal["spiral", "ring", "companions", "pair", "edge-on", "star", "red", "field"]
 """What a scene without a lens shows, by what fools people (Marshall et al. 2016, MNRAS 455, 1171)."""
@@ -81,15 +79,6 @@ class CameraPlan(Plan):
     side: int = Field(default=128, ge=16, le=1024)
     seeing_spread: float = 0.12
     moffat_beta: Range = (2.5, 4.5)
-
-    @model_validator(mode="after")
-    def _the_survey_has_the_bands(self) -> Self:
-        there = [band.name for band in survey(self.survey).bands]
-        if missing := [band for band in self.bands if band not in there]:
-            raise ValueError(
-                f"{self.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
-            )
-        return self
 
 
 class SimulationPlan(Plan):

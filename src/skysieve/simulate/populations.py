@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from skysieve.core.errors import RecipeError
 from skysieve.core.random import stream
 from skysieve.recipe.simulation import LensPlan, NonlensKind, NonlensPlan
 from skysieve.simulate.galaxies import (
@@ -115,7 +116,10 @@ def _geometry(rng: Rng, plan: LensPlan, *, group: bool) -> tuple[float, float, f
                 return min(z_lens, 0.85), max(dispersion, 240.0), z_source
         elif low < einstein_radius_arcsec(dispersion, z_lens, z_source) < high:
             return z_lens, dispersion, z_source
-    raise RuntimeError("no lens geometry in range after 1000 draws")
+    raise RecipeError(
+        f"No galaxy in 1000 draws has an Einstein radius of {low:g} to {high:g} arcsec",
+        "Widen lens.galaxy_radius_arcsec",
+    )
 
 
 def _host(
