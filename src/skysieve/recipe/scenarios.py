@@ -35,6 +35,20 @@ ORDINARY = NonlensPlan(
 )
 """What a magnitude-limited selection of extended objects holds, roughly."""
 
+LOOK_ALIKE = NonlensPlan(
+    shares={
+        "companions": 0.24,
+        "red": 0.2,
+        "spiral": 0.18,
+        "pair": 0.14,
+        "ring": 0.12,
+        "edge-on": 0.08,
+        "star": 0.02,
+        "field": 0.02,
+    }
+)
+"""What fools people, with enough red galaxies among it that color alone tells little."""
+
 
 def _positive(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] <= 0:
@@ -93,18 +107,18 @@ class LensScenario(Plan):
         noise: Depth and noise.
         companion_fraction: Share of the controls that show galaxies with the light and color of
             the arcs instead of them; the others show the host without anything.
-        match_range: How far another object is dimmed or brightened to be as bright as the host
-            of some lens, so that brightness tells nothing; (1, 1) leaves it as it is.
+        match_range: How far another object is dimmed or brightened to be as bright as a lens with
+            its arcs, so that brightness tells nothing; (1, 1) leaves it as it is.
         compiled: Compile the renderer: several times as fast after a minute, the same to rounding.
     """
 
     splits: Splits
     lens: LensPlan = LensPlan(group_fraction=0.2, group_radius_arcsec=(2.0, 3.4))
-    nonlens: NonlensPlan = NonlensPlan()
+    nonlens: NonlensPlan = LOOK_ALIKE
     camera: CameraPlan = CameraPlan(side=64)
     noise: NoisePlan = NoisePlan()
     companion_fraction: float = Field(default=0.7, ge=0, le=1)
-    match_range: Positive = (0.7, 6.0)
+    match_range: Positive = (0.05, 6.0)
     compiled: bool = True
 
     @model_validator(mode="after")
@@ -144,7 +158,14 @@ class LensGri(LensScenario):
     name: Literal["lens-gri"] = "lens-gri"
     version: Literal[1] = 1
     splits: Splits = Field(default={"train": 40_000, "val": 5_000, "test": 5_000})
-    cycle: tuple[Literal["lens", "control", "other"], ...] = ("lens", "control", "lens", "other")
+    cycle: tuple[Literal["lens", "control", "other"], ...] = (
+        "lens",
+        "control",
+        "lens",
+        "other",
+        "lens",
+        "control",
+    )
     pixels: PixelKind = "flux"
 
     @property

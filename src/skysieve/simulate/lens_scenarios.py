@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float32
 
 from skysieve.core.errors import RecipeError
 from skysieve.core.random import seed_of, stream
@@ -29,7 +29,7 @@ from skysieve.simulate.populations import draw_lens, draw_nonlens
 from skysieve.simulate.render import Parts, render_parts
 from skysieve.simulate.roles import LensScenarioPlan, Role, role_of
 from skysieve.simulate.scenario import Batch, Exposure, Fact
-from skysieve.simulate.scenes import DISK, LIGHT, Scenes
+from skysieve.simulate.scenes import Scenes
 
 RENDERED = 64
 """Scenes rendered at once, always: the compiled kernels are for this number."""
@@ -47,7 +47,7 @@ Drawn = tuple[int, Scenes]
 """A scene and its number."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Seen:
     """A scene as it looks without noise.
 
@@ -63,6 +63,11 @@ class Seen:
     parts: tuple[Planes, Planes, Planes, Planes]
     facts: dict[str, Fact]
 
+    @property
+    def nothing(self) -> Planes:
+        """An image without light."""
+        return np.zeros_like(self.parts[0])
+
 
 class LensSky:
     """Images of lenses and other objects.
@@ -77,6 +82,7 @@ class LensSky:
         self.seed = seed_of(seed, f"{plan.name}/{plan.version}")
         self.instrument = survey(plan.camera.survey)
         self.noise = sky_noise(self.instrument, plan.camera.bands)
+        self.matches = plan.match_range != (1.0, 1.0)
         self.reach_arcsec = plan.camera.side / 2 * self.instrument.pixel_scale_arcsec - 1
 
     def draw(self, split: str, rows: Sequence[int]) -> Batch:
@@ -86,12 +92,13 @@ class LensSky:
             RecipeError: The plan asks for lenses that its sources and camera do not give.
         """
         roles = [role_of(self.plan, self.seed, split, row) for row in rows]
-        lenses = self._lenses(sorted({_base(role) for role in roles if role.shows != "other"}))
-        others = self._others(sorted({_base(role) for role in roles if role.shows == "other"}))
-        shown = [
-            self._show(role, (others if role.shows == "other" else lenses)[_base(role)])
-            for role in roles
-        ]
+        others = [role for role in roles if role.shows == "other"]
+        wanted = {_base(role.side, role.number) for role in roles if role.shows != "other"}
+        if self.matches:
+            wanted |= {_base(role.side, role.like) for role in others}
+        lenses = self._lenses(sorted(wanted))
+        found = self._others(sorted({_base(role.side, role.number) for role in others}))
+        shown = [self._show(role, lenses, found) for role in roles]
         levels = [self._level(one) for one in shown]
         first = list(self.plan.splits).index(split) * SIDE_LENGTH
         seen = [
@@ -183,10 +190,10 @@ class LensSky:
         judged = self._judge(parts) if lens else [{}] * len(full)
         return [
             Seen(
-                number,
-                scenes.kind[k],
-                (parts.host[k], parts.neighbors[k], parts.lensed[k], parts.companions[k]),
-                {**dict.fromkeys(FACTS), "scene": number, **scenes.facts[k], **judged[k]},
+                scene=number,
+                kind=scenes.kind[k],
+                parts=(parts.host[k], parts.neighbors[k], parts.lensed[k], parts.companions[k]),
+                facts={**dict.fromkeys(FACTS), "scene": number, **scenes.facts[k], **judged[k]},
             )
             for k, (number, _) in enumerate(drawn)
         ]
@@ -204,43 +211,48 @@ class LensSky:
 
     # ------------------------------------------------------------------------------- images
 
-    def _show(self, role: Role, seen: Seen) -> Seen:
-        """Return what an image shows of a scene: all of it, no arcs, or other galaxies for them."""
-        host, neighbors, lensed, companions = seen.parts
-        nothing = np.zeros_like(lensed)
+    def _show(self, role: Role, lenses: dict[int, Seen], others: dict[int, Seen]) -> Seen:
+        """Return what an image shows of its scene."""
+        base = _base(role.side, role.number)
         match role.shows:
             case "lens":
-                return Seen(seen.scene, "lens", (host, neighbors, lensed, nothing), seen.facts)
-            case "other":
-                factor = self._matching(seen, role)
-                parts = (host * factor, neighbors, nothing, nothing)
-                return Seen(
-                    seen.scene, seen.kind, parts, seen.facts | {"brightened": float(factor)}
-                )
+                host, neighbors, lensed, nothing = *lenses[base].parts[:3], lenses[base].nothing
+                return replace(lenses[base], parts=(host, neighbors, lensed, nothing))
             case "control":
-                rng = stream(self.seed, "control", seen.scene)
-                instead = rng.random() < self.plan.companion_fraction
-                if instead:
-                    neighbors = neighbors + _alike(companions, lensed)
-                facts = {
-                    **dict.fromkeys(FACTS),
-                    "scene": seen.scene,
-                    "z_lens": seen.facts["z_lens"],
-                }
-                parts = (host, neighbors, nothing, nothing)
-                return Seen(seen.scene, "control", parts, facts | {"companions": int(instead)})
+                return self._control(lenses[base])
+            case "other":
+                like = lenses[_base(role.side, role.like)] if self.matches else None
+                return self._matched(others[base], like)
 
-    def _matching(self, seen: Seen, role: Role) -> np.float32:
-        """Return the factor that makes an object about as bright as the host of some lens.
+    def _control(self, lens: Seen) -> Seen:
+        """Return the sky of a lens without its arcs, or with other galaxies in their place."""
+        host, neighbors, lensed, companions = lens.parts
+        rng = stream(self.seed, "control", lens.scene)
+        instead = bool(rng.random() < self.plan.companion_fraction)
+        if instead:
+            neighbors = neighbors + _alike(companions, lensed)
+        known = {"scene": lens.scene, "z_lens": lens.facts["z_lens"], "companions": int(instead)}
+        return Seen(
+            scene=lens.scene,
+            kind="control",
+            parts=(host, neighbors, lens.nothing, lens.nothing),
+            facts={**dict.fromkeys(FACTS), **known},
+        )
 
-        The factor is found from numbers, not pixels, and its host is of the same side.
-        """
-        low, high = self.plan.match_range
-        if low == high == 1:
-            return np.float32(1)
-        like = draw_lens(self.plan.lens, seed=self.seed, index=_base(role))
-        own = draw_nonlens(self.plan.nonlens, seed=self.seed, index=seen.scene)
-        return np.float32(np.clip(_host_counts(like) / max(_host_counts(own), 1e-6), low, high))
+    def _matched(self, seen: Seen, like: Seen | None) -> Seen:
+        """Return another object about as bright as a lens with its arcs, in all bands together."""
+        host, neighbors, *rest = seen.parts
+        factor = 1.0
+        if like is not None:
+            wanted = self._brightness(like.parts[0] + like.parts[2])
+            own = max(self._brightness(host), 1e-6)
+            factor = float(np.clip(wanted / own, *self.plan.match_range))
+        parts = (host * np.float32(factor), neighbors, rest[0], rest[1])
+        return replace(seen, parts=parts, facts=seen.facts | {"brightened": factor})
+
+    def _brightness(self, light: Planes) -> float:
+        """Return the light of an image in units of each band's noise."""
+        return float((light.sum((1, 2), dtype=np.float64) / self.noise).sum())
 
     def _level(self, seen: Seen) -> Level:
         """Return the level of noise of a scene; a lens and its control share it."""
@@ -269,20 +281,12 @@ class LensSky:
         return named
 
 
-def _base(role: Role) -> int:
+def _base(side: int, number: int) -> int:
     """Return the number of the first candidate of a scene."""
-    return (role.side * SIDE_LENGTH + role.number) * CANDIDATES
+    return (side * SIDE_LENGTH + number) * CANDIDATES
 
 
 def _alike(companions: Planes, arcs: Planes) -> Planes:
     """Return companions with the light of the arcs in each band."""
     mine, theirs = companions.sum((1, 2), keepdims=True), arcs.sum((1, 2), keepdims=True)
     return companions * np.where(mine > 0, theirs / np.where(mine > 0, mine, 1), 0)
-
-
-def _host_counts(scene: Scenes) -> float:
-    """Return the light of the object in the middle, in the middle band."""
-    bands: Float[np.ndarray, " band"] = scene.light[0, : scene.hosts[0], len(LIGHT) :].sum(
-        0
-    ) + scene.disks[0, :, len(DISK) :].sum(0)
-    return float(bands[len(bands) // 2])

@@ -17,11 +17,13 @@ class Role(NamedTuple):
         shows: A lens, the sky of a lens without its arcs, or something else.
         side: The number of the side; images of two sides never share a scene.
         number: Of the lens or object within its side; a control has that of its lens.
+        like: Of another object: the number of the lens as bright as which it is shown.
     """
 
     shows: Literal["lens", "control", "other"]
     side: int
     number: int
+    like: int = 0
 
 
 def role_of(plan: LensScenarioPlan, seed: int, split: str, row: int) -> Role:
@@ -35,22 +37,18 @@ def role_of(plan: LensScenarioPlan, seed: int, split: str, row: int) -> Role:
     """
     match plan:
         case LensGri():
-            side, place = list(plan.splits).index(split), row % len(plan.cycle)
-            shows = plan.cycle[place]
-            if shows != "control":
-                return Role(shows, side, row)
-            turned = [
-                plan.cycle[(place - back) % len(plan.cycle)] for back in range(len(plan.cycle))
-            ]
-            back = turned.index("lens") if "lens" in turned else 0
-            return Role("control", side, max(row - back, 0))
+            side, shows = list(plan.splits).index(split), plan.cycle[row % len(plan.cycle)]
+            before = _lens_before(plan.cycle, row)
+            return Role(shows, side, before if shows == "control" else row, like=before)
         case DeeplenseLens():
             half, _, name = split.partition("_")
-            side = ("train", "test").index(half)
+            side, (turn, place) = ("train", "test").index(half), divmod(row, 3)
             if name == "lenses":
                 return Role("lens", side, row)
             # The first controls are those of the very lenses of the set; the rest have hosts as theirs.
-            return Role("control" if row % 2 == 0 else "other", side, row // 2)
+            if place == 2:
+                return Role("other", side, row, like=2 * turn)
+            return Role("control", side, 2 * turn + place)
         case SurveyScenario():
             run = round(1 / plan.lens_rate)
             place = int(stream(seed, "place", row // run).integers(run))
@@ -59,3 +57,11 @@ def role_of(plan: LensScenarioPlan, seed: int, split: str, row: int) -> Role:
             )
         case _:
             assert_never(plan)
+
+
+def _lens_before(cycle: tuple[str, ...], row: int) -> int:
+    """Return the number of the lens that an image follows, or of the first if it follows none."""
+    for back in range(min(len(cycle), row) + 1):
+        if cycle[(row - back) % len(cycle)] == "lens":
+            return row - back
+    return 0
