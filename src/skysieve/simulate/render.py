@@ -127,7 +127,8 @@ def render_parts(
     hosts = np.arange(scenes.light.shape[1]) < np.array(scenes.hosts)[:, None]
     # The fluxes of host and neighbors stand side by side like six bands: each profile is painted once.
     light = _apart(scenes.light, hosts, len(LIGHT))
-    disks = _apart(scenes.disks, np.ones(scenes.disks.shape[:2], bool), len(DISK))
+    there = scenes.disks if scenes.disks.any() else scenes.disks[:, :0]  # a lens has none
+    disks = _apart(there, np.ones(there.shape[:2], bool), len(DISK))
     none = slice(None) if lensing else slice(0)
     tables = [
         torch.as_tensor(table, dtype=torch.float32)
