@@ -297,6 +297,8 @@ def _explore_labels(
         table = table.where(condition)
     groups = table.column(labels.group) if labels.group else None
     return table.classes, groups, ", ".join([Path(labels.file).name, *labels.where])
+
+
 def simulate(
     plan: SetPlan, out: str | Path, *, workers: int = 1, watch: Watch = ignore
 ) -> SetSummary:

@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "explore": (
         "skysieve explore cutouts/ --out explored",
         "skysieve explore cutouts/ --labels labels.csv --where source=visual --out explored-visual",
+    ),
     "simulate": (
         "skysieve simulate lens-gri -n 2000 --out sky",
         "skysieve simulate deeplense-lens --out set --layout deeplense --no-truth",
