@@ -159,7 +159,8 @@ class Mixer:
         A control is looked at as its lens is.
         """
         n, reach, plan = len(pick.lens) + len(pick.nonlens), self.plan.shift_pixels, self.plan
-        zoom = np.exp(rng.uniform(*np.log(plan.zoom), n))
+        low, high = np.log(plan.zoom)
+        zoom = np.exp(rng.uniform(low, high, n))
         lens = pick.lens
         least = plan.min_einstein_radius_arcsec / self.radius_arcsec[lens]
         zoom[: len(lens)] = np.clip(zoom[: len(lens)], least, side / 2 / self.extent_pixels[lens])
