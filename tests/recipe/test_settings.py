@@ -34,7 +34,7 @@ def test_a_list_is_written_as_in_toml():
         ("lens.min_arc_snr=faint", "lens.min_arc_snr .'faint'."),
         ("noise.depth=[0, 1]", "more than 0"),
         ("camera.side=2", "greater than or equal to 16"),
-        ('camera.bands=["g", "z"]', "cfhtls has no band z"),
+        ('camera.bands=["g", "q"]', "cfhtls has no band q"),
         ('camera.bands=["r", "g", "i"]', "in this order"),
         ("splits.trian=3", "Did you mean train"),
         ("version=2", "version"),

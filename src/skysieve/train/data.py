@@ -153,7 +153,9 @@ class Mixer:
             images[k] = self._crowd(rng, "nonlens", image * self._match(rng, image))
         return images
 
-    def _look(self, rng: np.random.Generator, images: Images, pick: Pick, side: int) -> Images:
+    def _look(
+        self, rng: np.random.Generator, images: Images, pick: Pick, side: int
+    ) -> Float32[np.ndarray, "n band side side"]:
         """Return the scenes as one camera or another would see them, still without noise.
 
         A control is looked at as its lens is.
