@@ -7,7 +7,8 @@ import hashlib
 import pytest
 
 from skysieve.core.errors import MissingError
-from skysieve.recipe.scenarios import SCENARIOS, scenario_plan, sized
+from skysieve.recipe.frames import sized
+from skysieve.recipe.scenarios import SCENARIOS, scenario_plan
 
 FROZEN = {
     "lens-gri 1": "9953bda1a061897b",

@@ -21,7 +21,7 @@ from skysieve.images.shards import ShardType, write_shard
 from skysieve.measure.pictures import color_picture
 from skysieve.produce.plan import LayoutName
 from skysieve.produce.rows import Rows
-from skysieve.recipe.scenarios import Frame
+from skysieve.recipe.frames import Frame
 from skysieve.simulate.scenario import Exposure
 
 IMAGES, TRUTH = "images", "truth"

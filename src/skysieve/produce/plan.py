@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from skysieve.core.errors import InputError, MismatchError, MissingError
 from skysieve.core.files import write_text
-from skysieve.recipe.scenarios import ScenarioPlan, scenario_plan, sized
+from skysieve.recipe.frames import sized
+from skysieve.recipe.scenarios import ScenarioPlan, scenario_plan
 from skysieve.recipe.settings import change
 
 LayoutName = Literal["parquet", "deeplense", "png", "fits"]

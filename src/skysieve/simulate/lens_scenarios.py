@@ -17,7 +17,7 @@ from jaxtyping import Float32
 from skysieve.core.errors import RecipeError
 from skysieve.core.random import seed_of, stream
 from skysieve.core.survey import survey
-from skysieve.recipe.scenarios import DeeplenseLens
+from skysieve.recipe.lens_scenarios import DeeplenseLens
 from skysieve.simulate.instrument import (
     COUNTS_ZERO_POINT_AB,
     arc_signal_to_noise,

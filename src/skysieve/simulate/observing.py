@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float, Float32
 
-from skysieve.recipe.scenarios import NoisePlan
+from skysieve.recipe.frames import NoisePlan
 from skysieve.simulate.instrument import (
     HUMVI_ALPHA,
     HUMVI_Q,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, assert_never
 
 from skysieve.core.random import stream
-from skysieve.recipe.scenarios import DeeplenseLens, LensGri, SurveyScenario
+from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 
 LensScenarioPlan = LensGri | DeeplenseLens | SurveyScenario
 

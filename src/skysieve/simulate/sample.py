@@ -11,7 +11,7 @@ from skysieve.core.cutouts import Cutouts
 from skysieve.core.random import stream
 from skysieve.core.survey import survey
 from skysieve.core.watch import Progress, Watch, ignore
-from skysieve.recipe.scenarios import ORDINARY
+from skysieve.recipe.lens_scenarios import ORDINARY
 from skysieve.recipe.simulation import SimulationPlan
 from skysieve.simulate.corpus import RENDERED, render_scenes
 from skysieve.simulate.instrument import (

@@ -9,7 +9,8 @@ from typing import Any, assert_never
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from skysieve.recipe.scenarios import DeeplenseLens, LensGri, ScenarioPlan, SurveyScenario
+from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
+from skysieve.recipe.scenarios import ScenarioPlan
 
 Fact = float | int | None
 
