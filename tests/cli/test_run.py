@@ -189,8 +189,8 @@ class TestReport:
 
 def test_the_demo_tells_what_it_found(skysieve, here, monkeypatch):
     """The sample and the finder stand in for those of the package."""
-    monkeypatch.setattr("skysieve.pipeline.SAMPLE", here / "sample")
-    monkeypatch.setattr("skysieve.pipeline.DEMO_FINDER", here / "tiny")
+    monkeypatch.setattr("skysieve.pipeline.demonstrating.SAMPLE", here / "sample")
+    monkeypatch.setattr("skysieve.pipeline.demonstrating.DEMO_FINDER", here / "tiny")
     (here / "cutouts").rename(here / "sample")
     (here / "labels.csv").rename(here / "sample" / "labels.csv")
     answer = skysieve("demo", "--out", "demo-run")

@@ -1,0 +1,179 @@
+"""From a finished run to its head and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet as pq
+from jaxtyping import Float32, UInt8
+
+from skysieve.core.errors import MismatchError
+from skysieve.core.survey import PixelKind
+from skysieve.core.watch import Progress, Watch, ignore
+from skysieve.images import Source, read_span
+from skysieve.measure.labels import read_labels
+from skysieve.measure.pictures import color_picture
+from skysieve.measure.report import ReportInput, write_report
+from skysieve.search.merge import RANKING
+from skysieve.search.plan import Plan, read_plan
+from skysieve.search.run import read_summary
+
+Picture = UInt8[np.ndarray, "_ _ 3"]
+
+_compute: Any = pyarrow.compute  # its functions are made when it is imported; no checker sees them
+
+REPORT = "report.html"
+GALLERY = 60
+"""Pictures that a report shows."""
+
+
+class ReportPaths(NamedTuple):
+    """Where a report lies.
+
+    Args:
+        html: The page.
+        json: Its numbers.
+    """
+
+    html: Path
+    json: Path
+
+
+def rank(run: str | Path, n: int = 20, for_class: str | None = None) -> pa.Table:
+    """Return the head of a ranking, best first.
+
+    Args:
+        run: A finished run.
+        n: How many rows.
+        for_class: Rank by the probability of this class; None for the positive one.
+
+    Raises:
+        InputError: The run is not finished.
+        MismatchError: The finder has no such class.
+    """
+    run = Path(run)
+    plan = read_plan(run)
+    read_summary(run)
+    if for_class is None or for_class == plan.card.positive:
+        return _read_head(run, n)
+    if for_class not in plan.card.classes:
+        raise MismatchError(
+            f"{plan.finder} has no class {for_class!r}",
+            f"Its classes are {', '.join(plan.card.classes)}",
+        )
+    table = _read_ranking(run)
+    keys = [(f"p_{for_class}", "descending"), ("id", "ascending")]
+    order = _compute.sort_indices(table, sort_keys=keys)
+    table = table.take(order[:n])
+    scored = _compute.is_valid(table["p"])
+    ranks = _compute.if_else(scored, pa.array(range(1, table.num_rows + 1)), None)
+    return table.set_column(0, "rank", ranks)
+
+
+def report(
+    run: str | Path,
+    labels: str | Path | None = None,
+    where: str | Iterable[str] | None = None,
+    *,
+    watch: Watch = ignore,
+) -> ReportPaths:
+    """Write ``report.html`` and ``report.json`` into a run's folder.
+
+    Args:
+        run: A finished run.
+        labels: A table with the columns id and label; adds measures with their intervals.
+        where: Conditions such as ``source=spacewarps`` on which rows of the labels count.
+        watch: Called with the progress.
+
+    Raises:
+        InputError: The run is not finished, or the labels are not usable.
+        MissingError: There is no run or no labels file.
+    """
+    run = Path(run).absolute()
+    plan, summary = read_plan(run), read_summary(run)
+    conditions = [where] if isinstance(where, str) else list(where or ())
+    known = None if labels is None else read_labels(labels, conditions)
+    ranking = _read_ranking(run)
+    given = ReportInput(
+        ranking=ranking,
+        finder=_describe(plan),
+        seconds=summary.seconds,
+        cutouts_per_s=summary.cutouts_per_s,
+        ignored=plan.listing.ignored,
+        pictures=_gallery(plan, ranking.slice(0, GALLERY).to_pylist(), watch),
+        labels=known,
+        labels_name="" if labels is None else ", ".join([Path(labels).name, *conditions]),
+        prior=plan.prior,
+        run_name=run.name,
+    )
+    watch(Progress("report", 0, None))
+    return ReportPaths(*write_report(run, given))
+
+
+def _read_ranking(run: Path) -> pa.Table:
+    return pq.read_table(run / RANKING, page_checksum_verification=True)
+
+
+def _read_head(run: Path, n: int) -> pa.Table:
+    with pq.ParquetFile(run / RANKING, page_checksum_verification=True) as file:
+        table = file.schema_arrow.empty_table()
+        for group in range(file.num_row_groups):
+            if table.num_rows >= n:
+                break
+            table = pa.concat_tables([table, file.read_row_group(group)])
+    return table.slice(0, n)
+
+
+def _describe(plan: Plan) -> dict[str, Any]:
+    card = plan.card
+    return {
+        "name": card.name,
+        "version": card.version,
+        "task": card.task,
+        "classes": list(card.classes),
+        "positive": card.positive,
+        "bands": list(card.input.bands),
+        "stages": len(card.stages),
+        "sha256": plan.finder_sha256,
+        "runtime": plan.runtime,
+        "license": card.license,
+    }
+
+
+def _gallery(
+    plan: Plan, rows: list[dict[str, Any]], watch: Watch
+) -> list[tuple[dict[str, Any], Picture | None]]:
+    """Read the head of the ranking again and draw it; None where there is nothing to draw."""
+    begins = {
+        source.name: (int(end) - source.rows, source)
+        for source, end in zip(plan.listing.sources, plan.listing.ends, strict=True)
+    }
+    pictures: list[tuple[dict[str, Any], Picture | None]] = []
+    for k, row in enumerate(rows):
+        begin, source = begins[row["source"]]
+        number = begin + row["row"]
+        groups = read_span(plan.listing, number, number + 1, plan.card.input).groups
+        picture = _draw(groups[0].pixels[0], source, plan) if groups else None
+        pictures.append((row, picture))
+        watch(Progress("pictures", k + 1, len(rows)))
+    return pictures
+
+
+def _draw(pixels: Float32[np.ndarray, "band y x"], source: Source, plan: Plan) -> Picture:
+    return color_picture(pixels, _kind(pixels, source, plan), plan.card.input.bands)
+
+
+def _kind(pixels: Float32[np.ndarray, "band y x"], source: Source, plan: Plan) -> PixelKind:
+    if plan.listing.options.kind:
+        return plan.listing.options.kind
+    if plan.card.input.kind != "either":
+        return plan.card.input.kind
+    valid = pixels[np.isfinite(pixels)]
+    in_8_bit = valid.size > 0 and valid.min() >= 0 and 1 < valid.max() <= 255
+    whole = bool((valid == np.round(valid)).all())
+    return "display" if in_8_bit and (whole or source.reader == "raster") else "flux"
