@@ -28,7 +28,7 @@ from skysieve.simulate.camera import expose, lupton_picture, sky_noise_counts
 from skysieve.simulate.populations import draw_lens
 from skysieve.simulate.psf import draw_stamps
 from skysieve.simulate.render import render
-from skysieve.simulate.spoiling import spoil
+from skysieve.simulate.spoiling import apply_artifacts
 
 PICTURE = Path(__file__).parent / "images" / "artifacts.png"
 SIDE = 96
@@ -92,10 +92,9 @@ def _panel(plan: ArtifactPlan, index: int) -> np.ndarray:
     )
     seen, _ = expose((planes[0] + planes[1])[0], observing, seed=SEED, index=index)
     shot = Shot.of(observing, SIDE, SIDE)
-    occurs = (
-        k for k in range(1000) if plan == NONE or draw_artifacts(plan, shot, seed=SEED, index=k)
-    )
-    spoiled, _ = spoil(seen, plan, shot, seed=SEED, index=next(occurs))
+    draws = (draw_artifacts(plan, shot, seed=SEED, index=k) for k in range(1000))
+    blemishes = () if plan == NONE else next(filter(None, draws))
+    spoiled, _ = apply_artifacts(seen, blemishes, shot, visible=plan.visible)
     return lupton_picture(spoiled, observing.bands, sky_noise_counts(observing), shown)[::-1]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +17,7 @@ from pydantic import ValidationError
 
 from skysieve.core import errors
 from skysieve.core.cutouts import Cutouts
-from skysieve.core.files import TEMPORARY, sha256_of, whole_file, write_text
+from skysieve.core.files import TEMPORARY, remove_leftovers, sha256_of, whole_file, write_text
 from skysieve.core.inputs import InputSpec
 from skysieve.core.labels import UNKNOWN, Labels
 from skysieve.core.random import seed_of, stream
@@ -136,6 +139,22 @@ class TestFiles:
     def test_the_hash_is_the_known_one(self, tmp_path: Path):
         write_text(tmp_path / "a", "abc")
         assert sha256_of(tmp_path / "a").startswith("ba7816bf8f01cfea")
+
+    def test_only_what_a_dead_process_left_is_removed(self, tmp_path: Path):
+        dead = subprocess.Popen([sys.executable, "-c", ""])
+        dead.wait()
+        (tmp_path / "deep").mkdir()
+        left = tmp_path / "deep" / f"{TEMPORARY}{dead.pid}-1a2b3c4d-a.parquet"
+        kept = [
+            tmp_path / f"{TEMPORARY}{os.getpid()}-1a2b3c4d-a.parquet",
+            tmp_path / f"{TEMPORARY}mine",
+            tmp_path / "deep" / "a.parquet",
+        ]
+        for path in (left, *kept):
+            path.write_bytes(b"half")
+        remove_leftovers(tmp_path)
+        assert not left.exists()
+        assert all(path.exists() for path in kept)
 
 
 @pytest.mark.parametrize(

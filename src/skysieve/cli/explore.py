@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
-from skysieve.cli.find import IMAGES, band_names
+from skysieve.cli.options import BANDS, KIND, MASK_VALUE, band_names
 from skysieve.cli.show import AS_JSON, Row, bar, print_json, print_table
 
 LABELS, SAMPLE = "Labels", "Sample"
@@ -86,33 +86,9 @@ def explore(
             min=0, metavar="S", help="Decides which rows are chosen.", rich_help_panel=SAMPLE
         ),
     ] = 0,
-    bands: Annotated[
-        str | None,
-        typer.Option(
-            metavar="B,B,...",
-            help="Names of planes that have none, in their order (of a color picture: red first).",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
-    kind: Annotated[
-        Literal["flux", "display"] | None,
-        typer.Option(
-            metavar="flux|display",
-            help="Whether pixels are linear in the light, or stretched for the eye.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
-    mask_value: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="A pixel of exactly this value holds no data.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    bands: BANDS = None,
+    kind: KIND = None,
+    mask_value: MASK_VALUE = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Show what a data set holds, and whether cheap cues give its classes away.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
+from skysieve.cli.options import BANDS, IMAGES, KIND, MASK_VALUE, band_names
 from skysieve.cli.show import bar
 from skysieve.cli.summary import show_summary
 from skysieve.core.errors import MissingError
 
-IMAGES, RUN = "Images", "Run"
-"""The panels of the help."""
+RUN = "Run"
+"""A panel of the help."""
 
 
 def find(
@@ -64,16 +65,7 @@ def find(
             rich_help_panel=RUN,
         ),
     ] = 1,
-    bands: Annotated[
-        str | None,
-        typer.Option(
-            metavar="B,B,...",
-            help="The bands of images that do not name theirs, in the order of their planes "
-            "(of a color picture: red, green, blue).",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    bands: BANDS = None,
     pixel_scale: Annotated[
         float | None,
         typer.Option(
@@ -84,25 +76,8 @@ def find(
             show_default=False,
         ),
     ] = None,
-    kind: Annotated[
-        Literal["flux", "display"] | None,
-        typer.Option(
-            metavar="flux|display",
-            help="Whether pixels are linear in the light, or stretched for the eye. "
-            "Without it: [cyan]display[/] for 8-bit pictures, else [cyan]flux[/].",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
-    mask_value: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="A pixel of exactly this value holds no data.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    kind: KIND = None,
+    mask_value: MASK_VALUE = None,
 ) -> None:
     """Rank images: every input row gets a probability, or a reason why it has none.
 
@@ -128,18 +103,6 @@ def find(
         print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
         raise typer.Exit(130) from None
     show_summary(out, summary)
-
-
-def band_names(text: str | None) -> tuple[str, ...] | None:
-    """Return the names that an option such as ``--bands g,r,i`` lists."""
-    if text is None:
-        return None
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names) or len(set(names)) != len(names):
-        raise typer.BadParameter(
-            f"{text!r} is no list of different names such as g,r,i", param_hint="--bands"
-        )
-    return names
 
 
 def _check_finder(named: str) -> None:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import csv
-import multiprocessing
 import os
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +13,8 @@ import pyarrow.parquet as pq
 import torch
 
 from skysieve.core.errors import InputError, SkysieveError
-from skysieve.core.files import TEMPORARY, whole_file, write_text
+from skysieve.core.files import remove_leftovers, whole_file, write_text
+from skysieve.core.processes import share_parts
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.produce.layouts import write_part
 from skysieve.produce.plan import Part, SetPlan, SetSummary, open_set, read_set_plan
@@ -45,7 +41,7 @@ def produce(folder: Path, plan: SetPlan, *, workers: int = 1, watch: Watch = ign
         SkysieveError: A worker process died.
     """
     open_set(folder, plan)
-    _remove_leftovers(folder)
+    remove_leftovers(folder)
     (folder / "parts").mkdir(exist_ok=True)
     missing = [part for part in plan.parts if not _is_done(_table(folder, part), plan, part)]
     if not missing and (folder / SUCCESS).is_file():
@@ -148,22 +144,7 @@ def _read_part(path: Path) -> pa.Table:
 def _in_processes(folder: Path, parts: list[Part], workers: int) -> Iterator[Part]:
     """Share the parts among processes; which of them makes a part does not change its bytes."""
     threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),  # a forked torch would hang
-        initializer=_start_worker,
-        initargs=(folder, threads),
-    )
-    try:
-        for future in as_completed([pool.submit(_work, part) for part in parts]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise SkysieveError(
-            "A worker process died, perhaps for want of memory",
-            "Repeat the command: it goes on where it stopped; use fewer workers if it dies again",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return share_parts(_work, parts, workers, _start_worker, folder, threads)
 
 
 _worker: tuple[Path, SetPlan, Scenario] | None = None
@@ -171,7 +152,6 @@ _worker: tuple[Path, SetPlan, Scenario] | None = None
 
 def _start_worker(folder: Path, threads: int) -> None:
     global _worker  # noqa: PLW0603  # a process of a pool keeps its renderer from part to part
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     plan = read_set_plan(folder)
     _worker = folder, plan, open_scenario(plan.scenario, plan.seed)
@@ -182,29 +162,3 @@ def _work(part: Part) -> Part:
         raise SkysieveError("A worker was not started")
     _make_part(*_worker, part)
     return part
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent is killed; it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove files in the making that a killed process left behind."""
-    for path in folder.rglob(f"{TEMPORARY}*"):
-        process = path.name.removeprefix(TEMPORARY).split("-")[0]
-        if process.isdigit() and not _is_running(int(process)):
-            path.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it runs, as another user
-        return True
-    return True

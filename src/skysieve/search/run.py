@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, computed_field
 
 from skysieve.core.errors import InputError, MismatchError, SkysieveError
-from skysieve.core.files import TEMPORARY, write_text
+from skysieve.core.files import remove_leftovers, write_text
+from skysieve.core.processes import share_parts
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.finder.bundle import load
 from skysieve.finder.cascade import Finder
@@ -81,7 +76,7 @@ def search(
     """
     _check_finder(plan, finder)
     begun = time.perf_counter()
-    _remove_leftovers(run)
+    remove_leftovers(run)
     missing = missing_parts(run, plan)
     if not missing and is_merged(run, plan) and (run / SUCCESS).is_file():
         return read_summary(run)
@@ -135,23 +130,9 @@ def _in_threads(run: Path, plan: Plan, finder: Finder, parts: list[int]) -> Iter
 def _in_processes(run: Path, finder: Finder, parts: list[int], workers: int) -> Iterator[int]:
     """Share the parts among processes; which of them does a part does not change its bytes."""
     network = finder.networks[0]
-    settings = (run, finder.folder, network.precision, max(1, cpu_threads() // workers))
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),  # a forked OpenVINO would hang
-        initializer=_start_worker,
-        initargs=settings,
-    )
-    try:
-        for future in as_completed([pool.submit(_work, part) for part in parts]):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise SkysieveError(
-            "A worker process died, perhaps for want of memory",
-            "Repeat the command: it goes on where it stopped; use fewer workers if it dies again",
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    threads = max(1, cpu_threads() // workers)
+    settings = (run, finder.folder, network.precision, threads)
+    return share_parts(_work, parts, workers, _start_worker, *settings)
 
 
 _worker: tuple[Path, Plan, Finder] | None = None
@@ -159,7 +140,6 @@ _worker: tuple[Path, Plan, Finder] | None = None
 
 def _start_worker(run: Path, folder: Path, precision: Precision, threads: int) -> None:
     global _worker  # noqa: PLW0603  # a process of a pool keeps its finder from part to part
-    threading.Thread(target=_die_with_parent, daemon=True).start()
     _worker = run, read_plan(run), load(folder, precision=precision, threads=threads)
 
 
@@ -169,30 +149,3 @@ def _work(part: int) -> int:
     run, plan, finder = _worker
     _check_finder(plan, finder)
     return next(_in_threads(run, plan, finder, [part]))
-
-
-def _die_with_parent() -> None:
-    """End this process when its parent is killed; it would wait for work forever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-
-def _remove_leftovers(run: Path) -> None:
-    """Remove files in the making whose process is no more, such as after kill -9."""
-    for folder in (run, run / "parts"):
-        for path in folder.glob(f"{TEMPORARY}*"):
-            process = path.name.removeprefix(TEMPORARY).split("-")[0]
-            if process.isdigit() and not _is_running(int(process)):
-                path.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it runs, as another user
-        return True
-    return True
