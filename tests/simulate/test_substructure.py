@@ -23,10 +23,8 @@ from skysieve.recipe.substructure import (  # noqa: E402
 from skysieve.simulate.clumps import mass_in_circle  # noqa: E402
 from skysieve.simulate.deflection import deflect_by_strings  # noqa: E402
 from skysieve.simulate.render import SUPERSAMPLING  # noqa: E402
-from skysieve.simulate.substructure import (  # noqa: E402
-    gaussian_psf,
-    simulate_substructure,
-)
+from skysieve.simulate.ring_light import gaussian_psf  # noqa: E402
+from skysieve.simulate.substructure import simulate_substructure  # noqa: E402
 
 KINDS = ("no", "sphere", "vort")
 

@@ -14,12 +14,16 @@ from pydantic import Field
 
 from skysieve.core.errors import MissingError
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
+from skysieve.recipe.substructure_scenario import SubstructureScenario
 
-ScenarioPlan = Annotated[LensGri | DeeplenseLens | SurveyScenario, Field(discriminator="name")]
+ScenarioPlan = Annotated[
+    LensGri | DeeplenseLens | SurveyScenario | SubstructureScenario, Field(discriminator="name")
+]
 """Any scenario; a new one is added here and to ``simulate.scenario.open_scenario``."""
 
 SCENARIOS: Mapping[str, ScenarioPlan] = {
-    plan.name: plan for plan in (LensGri(), DeeplenseLens(), SurveyScenario())
+    plan.name: plan
+    for plan in (LensGri(), DeeplenseLens(), SurveyScenario(), SubstructureScenario())
 }
 
 

@@ -161,6 +161,7 @@ class SubstructureCameraPlan(Plan):
     """A camera with one band; a count is an electron per second.
 
     Args:
+        band: Its name.
         side: Pixels a side.
         pixel_scale_arcsec: Size of a pixel.
         psf_fwhm_arcsec: Width of the Gaussian point spread function, at most 5 pixels.
@@ -168,6 +169,7 @@ class SubstructureCameraPlan(Plan):
         background: What adds noise, besides the photons of the source.
     """
 
+    band: str = "light"
     side: int = Field(ge=16)
     pixel_scale_arcsec: PositiveFloat
     psf_fwhm_arcsec: PositiveFloat
@@ -190,6 +192,7 @@ class SubstructurePlan(Plan):
         source: The source of all classes.
         subhalos: What ``sphere`` adds.
         vortices: What ``vort`` adds.
+        depth: Signal over noise against the camera's own, drawn in its logarithm.
         paired: Image k of every class has the very same lens, source and exposure; else only
             their distributions are the same.
         scaled: Scale each image to 0..1 by its least and greatest pixel, as the source data is.
@@ -200,11 +203,14 @@ class SubstructurePlan(Plan):
     source: SourcePlan = SourcePlan()
     subhalos: SubhaloPlan = SubhaloPlan()
     vortices: VortexPlan = VortexPlan()
+    depth: Positive = (1.0, 1.0)
     paired: bool = True
     scaled: bool = False
 
 
-SUBSTRUCTURE_MODELS: dict[Literal["I", "II", "III"], SubstructurePlan] = {
+SubstructureModel = Literal["I", "II", "III"]
+
+SUBSTRUCTURE_MODELS: dict[SubstructureModel, SubstructurePlan] = {
     "I": SubstructurePlan(
         camera=SubstructureCameraPlan(
             side=150,
@@ -217,6 +223,7 @@ SUBSTRUCTURE_MODELS: dict[Literal["I", "II", "III"], SubstructurePlan] = {
     ),
     "II": SubstructurePlan(
         camera=SubstructureCameraPlan(
+            band="VIS",
             side=64,
             pixel_scale_arcsec=0.101,
             psf_fwhm_arcsec=0.16,
@@ -228,6 +235,7 @@ SUBSTRUCTURE_MODELS: dict[Literal["I", "II", "III"], SubstructurePlan] = {
     ),
     "III": SubstructurePlan(
         camera=SubstructureCameraPlan(
+            band="F160W",
             side=64,
             pixel_scale_arcsec=0.08,
             psf_fwhm_arcsec=0.08,

@@ -26,7 +26,7 @@ from skysieve.simulate.galaxies import COSMOLOGY, kpc_per_arcsec
 
 SYSTEM = ("x", "y", "einstein_radius", "q", "phi", "gamma1", "gamma2", "source_x", "source_y",
           "source_radius", "source_sersic", "source_q", "source_phi", "source_flux",
-          "exposure_s")  # fmt: skip
+          "exposure_s", "depth")  # fmt: skip
 """Columns of a lens with its source; the flux is in electrons per second."""
 
 HALO = ("x", "y", "mass", "scale", "tau")
@@ -46,7 +46,7 @@ Clumps = Float[np.ndarray, "clump column"]
 
 def draw_system(
     plan: SubstructurePlan, *, kind: SubstructureKind, seed: int, index: int
-) -> Float[np.ndarray, "15"]:
+) -> Float[np.ndarray, "16"]:
     """Return the lens and source of an image, the same for all classes if they are paired."""
     name = "substructure lens" if plan.paired else f"substructure lens {kind}"
     rng = stream(seed, name, index)
@@ -72,12 +72,13 @@ def draw_system(
             rng.uniform(0, np.pi),
             10 ** (-0.4 * (magnitude - plan.camera.zero_point_ab)),
             _exposure_s(plan, rng),
+            np.exp(rng.uniform(*np.log(plan.depth))),
         ]
     )
 
 
 def draw_subhalos(
-    plan: SubstructurePlan, system: Float[np.ndarray, "15"], *, seed: int, index: int
+    plan: SubstructurePlan, system: Float[np.ndarray, "16"], *, seed: int, index: int
 ) -> Clumps:
     """Return subhalos about a lens, with the columns of ``HALO``.
 
@@ -115,7 +116,7 @@ def draw_subhalos(
 
 
 def draw_vortices(
-    plan: SubstructurePlan, system: Float[np.ndarray, "15"], *, seed: int, index: int
+    plan: SubstructurePlan, system: Float[np.ndarray, "16"], *, seed: int, index: int
 ) -> tuple[Clumps, float]:
     """Return vortices, with the columns of ``STRING``, and log10 of the particle's mass in eV.
 

@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int64
 
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 from skysieve.recipe.scenarios import ScenarioPlan
+from skysieve.recipe.substructure_scenario import SubstructureScenario
 
 Fact = float | int | None
 
@@ -22,7 +23,7 @@ class Exposure:
     Args:
         pixels: What the camera gives.
         truth: Planes by name, such as ``lensed``, ``host`` and ``neighbors``: noise-free counts at
-            zero point 30; also masks, as 0 and 1, or numbers of instances.
+            zero point 30; also masks, as 0 and 1, numbers of instances, or the convergence.
     """
 
     pixels: Float32[np.ndarray, "n band y x"]
@@ -78,5 +79,10 @@ def open_scenario(plan: ScenarioPlan, seed: int) -> Scenario:
             bands = plan.camera.bands
             magnitudes = (f"{part}_{band}_ab" for part in ("host", "lensed") for band in bands)
             return Scenario(plan=plan, truth=TRUTH, facts=(*FACTS, *magnitudes), draw=sky.draw)
+        case SubstructureScenario():
+            from skysieve.simulate.substructure_scenario import FACTS, TRUTH, SubstructureSky  # noqa: PLC0415  the same
+
+            halos = SubstructureSky(plan, seed)
+            return Scenario(plan=plan, truth=TRUTH, facts=FACTS, draw=halos.draw)
         case _:
             assert_never(plan)

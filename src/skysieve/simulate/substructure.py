@@ -1,4 +1,4 @@
-"""Images of lenses with a smooth halo, with subhalos or with vortices, in torch.
+"""Images of lenses with a smooth halo, with subhalos or with vortices.
 
 The classes share lens, source, camera and the mass inside the Einstein radius; what differs is
 how a few percent of that mass is spread.
@@ -7,16 +7,13 @@ how a few percent of that mass is spread.
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, get_args
+from typing import get_args
 
-import caustics.light.func
 import numpy as np
 import torch
 from jaxtyping import Float, Float32
-from scipy.special import ndtr
-from torch import Tensor
 
 from skysieve.core.errors import InputError, MissingError, RecipeError
 from skysieve.core.random import stream
@@ -35,21 +32,9 @@ from skysieve.simulate.clumps import (
     draw_vortices,
     reduced_radius,
 )
-from skysieve.simulate.deflection import (
-    Deflect,
-    Table,
-    deflect_by_halos,
-    deflect_by_lens,
-    deflect_by_points,
-    deflect_by_strings,
-    deflect_frame,
-    mass_inside,
-)
-from skysieve.simulate.render import MARGIN, SUPERSAMPLING, Grid, convolve, positions
-
-BATCH = 8
-"""Images computed at once; a batch is filled up, so that an image does not feel its mates."""
-_light: Any = caustics.light.func  # annotated for numbers, made for tensors
+from skysieve.simulate.deflection import Pull, Table, mass_inside, pull_of_halos, pull_of_points
+from skysieve.simulate.frame_deflection import make_kernels
+from skysieve.simulate.ring_light import Planes, render_rings
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,6 +45,8 @@ class SubstructureImages:
         kind: The class.
         pixels: Electrons per second above the sky, with noise; or 0..1, if the plan scales.
         noise_free: Electrons per second above the sky, never scaled.
+        source: The source without lens and PSF, in electrons per second.
+        convergence: Of the clumps, averaged over each pixel.
         parameters: Columns of numbers by name: those of ``SYSTEM``, ``smooth_radius`` (the
             Einstein radius of the smooth part), ``mass_inside`` (clumps inside the Einstein
             radius over all mass there), ``clumps`` (how many), ``log10_axion_mass_ev`` (NaN
@@ -70,6 +57,8 @@ class SubstructureImages:
     kind: SubstructureKind
     pixels: Float32[np.ndarray, "n 1 y x"]
     noise_free: Float32[np.ndarray, "n 1 y x"]
+    source: Float32[np.ndarray, "n 1 y x"]
+    convergence: Float32[np.ndarray, "n 1 y x"]
     parameters: dict[str, Float[np.ndarray, " n"]]
     clumps: tuple[Table, ...]
 
@@ -108,51 +97,67 @@ def simulate_substructure(
     """
     known = _known_kind(kind)
     _check(first, count, device)
-    systems, clumps, axion = _draw(plan, known, seed, range(first, first + count))
+    numbers = range(first, first + count)
+    return simulate_numbers(plan, known, seed, numbers, device=device, compiled=compiled)
+
+
+def simulate_numbers(
+    plan: SubstructurePlan,
+    kind: SubstructureKind,
+    seed: int,
+    numbers: Sequence[int],
+    *,
+    device: str = "cpu",
+    compiled: bool = True,
+) -> SubstructureImages:
+    """Return the images of a class with these indices, which need not follow each other.
+
+    Raises:
+        RecipeError: Clumps would hold all the mass of a lens.
+    """
+    systems, clumps, axion = _draw(plan, kind, seed, numbers)
     column = dict(zip(SYSTEM, systems.T, strict=True))
-    deflect = _deflection(plan, known)
-    inside = mass_inside(systems, clumps, deflect)
+    pull = _pull(plan, kind)
+    inside = np.zeros(len(systems)) if kind == "no" else mass_inside(systems, clumps, pull)
     smooth = reduced_radius(column["einstein_radius"], column["q"], inside)
     if (smooth <= 0).any():
         raise RecipeError("Substructure outweighs a lens", "Lower its mass_fraction")
-    fast = _compile(deflect) if compiled else deflect
-    noise_free = np.concatenate(
+    kernels = None if kind == "no" else make_kernels(pull, compiled=compiled)
+    seen = render_rings(
+        systems, smooth, clumps, plan.camera, kernels, device, strings=kind == "vort"
+    )
+    sigma = _noise(seen.lensed, column["exposure_s"], column["depth"], plan.camera)
+    white = np.stack(
         [
-            _render(
-                systems[at : at + BATCH],
-                smooth[at : at + BATCH],
-                clumps[at : at + BATCH],
-                plan.camera,
-                fast,
-                torch.device(device),
-                coarse=deflect is deflect_by_halos,
-            )
-            for at in range(0, count, BATCH)
+            stream(seed, f"substructure noise {kind}", number).standard_normal(sigma.shape[1:])
+            for number in numbers
         ]
     )
-    pixels, snr = _expose(noise_free, column["exposure_s"], plan.camera, known, seed, first)
+    pixels = (seen.lensed + white * sigma).astype(np.float32)
     return SubstructureImages(
-        kind=known,
+        kind=kind,
         pixels=_scaled(pixels) if plan.scaled else pixels,
-        noise_free=noise_free,
+        noise_free=seen.lensed,
+        source=seen.source,
+        convergence=seen.convergence,
         parameters=column
         | {
             "smooth_radius": smooth,
             "mass_inside": inside / column["einstein_radius"] ** 2,
             "clumps": np.array([float(len(table)) for table in clumps]),
             "log10_axion_mass_ev": axion,
-            "peak_snr": snr,
+            "peak_snr": (seen.lensed / sigma).max((1, 2, 3)).astype(np.float64),
         },
         clumps=tuple(clumps),
     )
 
 
 def _draw(
-    plan: SubstructurePlan, kind: SubstructureKind, seed: int, indices: range
-) -> tuple[Float[np.ndarray, "n 15"], list[Table], Float[np.ndarray, " n"]]:
+    plan: SubstructurePlan, kind: SubstructureKind, seed: int, numbers: Sequence[int]
+) -> tuple[Float[np.ndarray, "n 16"], list[Table], Float[np.ndarray, " n"]]:
     """Return lenses with sources, the clumps of each, and log10 of the particles' masses."""
-    systems = np.stack([draw_system(plan, kind=kind, seed=seed, index=k) for k in indices])
-    each = list(zip(systems, indices, strict=True))
+    systems = np.stack([draw_system(plan, kind=kind, seed=seed, index=k) for k in numbers])
+    each = list(zip(systems, numbers, strict=True))
     axion = np.full(len(systems), np.nan)
     if kind == "no":
         return systems, [np.zeros((0, len(HALO)))] * len(systems), axion
@@ -162,70 +167,13 @@ def _draw(
     return systems, [table for table, _ in drawn], np.array([mass for _, mass in drawn])
 
 
-def _render(
-    systems: Float[np.ndarray, "n 15"],
-    smooth: Float[np.ndarray, " n"],
-    clumps: list[Table],
-    camera: SubstructureCameraPlan,
-    deflect: Deflect | None,
-    device: torch.device,
-    *,
-    coarse: bool,
-) -> Float32[np.ndarray, "n 1 y x"]:
-    """Return images without noise of up to ``BATCH`` lenses."""
-    there = len(systems)
-    filled = np.concatenate([systems, np.repeat(systems[:1], BATCH - there, axis=0)])
-    radius = np.concatenate([smooth, np.repeat(smooth[:1], BATCH - there)])
-    tables = [*clumps, *([clumps[0][:0]] * (BATCH - there))]
-    fine = camera.pixel_scale_arcsec / SUPERSAMPLING
-    wide = (camera.side + 2 * MARGIN) * SUPERSAMPLING
-    row = torch.as_tensor(filled, dtype=torch.float32, device=device)
-    c = {name: row[:, k, None, None] for k, name in enumerate(SYSTEM)}
-    with torch.no_grad(), torch.device(device):
-        x, y = positions(wide, fine)
-        ax, ay = deflect_by_lens(row, torch.as_tensor(radius, dtype=torch.float32), x, y)
-        u, v = x - ax, y - ay
-        if deflect is not None:
-            ax, ay = deflect_frame(tables, wide, fine, deflect, coarse=coarse)
-            u, v = u - ax, v - ay
-        image = torch.nn.functional.avg_pool2d(_source(c, u, v)[:, None], SUPERSAMPLING)
-        image = image * camera.pixel_scale_arcsec**2
-        kernel = torch.as_tensor(gaussian_psf(camera), dtype=torch.float32, device=device)
-        seen = convolve(image, kernel.expand(BATCH, 1, -1, -1))[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
-    return seen[:there].cpu().numpy()
-
-
-def _source(c: dict[str, Tensor], u: Grid, v: Grid) -> Grid:
-    """Return the surface brightness of the source (Graham & Driver 2005, PASA 22, 118, eq. 4)."""
-    n, radius, q = c["source_sersic"], c["source_radius"], c["source_q"]
-    b = _light.k_sersic(n)
-    norm = (
-        2 * torch.pi * n * q * radius**2 * torch.exp(b) * b ** (-2 * n)
-        * torch.exp(torch.lgamma(2 * n))
-    )  # fmt: skip
-    middle, at_radius = (c["source_x"], c["source_y"]), c["source_flux"] / norm
-    return _light.brightness_sersic(*middle, q, c["source_phi"], n, radius, at_radius, u, v, b)
-
-
-def gaussian_psf(camera: SubstructureCameraPlan) -> Float[np.ndarray, "k k"]:
-    """Return a Gaussian stamp that sums to 1, averaged over each pixel."""
-    sigma = camera.psf_fwhm_arcsec / 2.354820045 / camera.pixel_scale_arcsec
-    half = min(int(np.ceil(5 * sigma)), MARGIN)  # so that no light comes in around the torus
-    edges = np.arange(-half, half + 2) - 0.5
-    line = np.diff(ndtr(edges / sigma))
-    line /= line.sum()
-    return np.outer(line, line)
-
-
-def _expose(
-    image: Float32[np.ndarray, "n 1 y x"],
+def _noise(
+    image: Planes,
     exposure_s: Float[np.ndarray, " n"],
+    depth: Float[np.ndarray, " n"],
     camera: SubstructureCameraPlan,
-    kind: SubstructureKind,
-    seed: int,
-    first: int,
-) -> tuple[Float32[np.ndarray, "n 1 y x"], Float[np.ndarray, " n"]]:
-    """Return images with noise, and the signal to noise of their brightest pixels.
+) -> Float[np.ndarray, "n 1 y x"]:
+    """Return the standard deviation of each pixel.
 
     Photons and read-out add their variances once. Photons are counted by the thousand or under a
     background of many electrons, so their Poisson noise is drawn as a Gaussian; unlike a Poisson
@@ -239,15 +187,7 @@ def _expose(
         sky_ab = background.sky_ab_per_arcsec2 - camera.zero_point_ab
         sky = 10 ** (-0.4 * sky_ab) * camera.pixel_scale_arcsec**2
         variance = sky / time + background.exposures * (background.read_noise_electrons / time) ** 2
-    sigma = np.sqrt(variance + np.maximum(image, 0) / time)
-    white = np.stack(
-        [
-            stream(seed, f"substructure noise {kind}", first + k).standard_normal(image.shape[1:])
-            for k in range(len(image))
-        ]
-    )
-    snr = (image / sigma).max((1, 2, 3)).astype(np.float64)
-    return (image + white * sigma).astype(np.float32), snr
+    return np.sqrt(variance + np.maximum(image, 0) / time) / depth[:, None, None, None]
 
 
 def _scaled(pixels: Float32[np.ndarray, "n 1 y x"]) -> Float32[np.ndarray, "n 1 y x"]:
@@ -255,18 +195,12 @@ def _scaled(pixels: Float32[np.ndarray, "n 1 y x"]) -> Float32[np.ndarray, "n 1 
     return (pixels - low) / (high - low)
 
 
-def _deflection(plan: SubstructurePlan, kind: SubstructureKind) -> Deflect | None:
-    if kind == "no":
+def _pull(plan: SubstructurePlan, kind: SubstructureKind) -> Pull | None:
+    """Return the pull of halos; None where there are none."""
+    if kind != "sphere":
         return None
-    if kind == "vort":
-        return deflect_by_strings
     tnfw = isinstance(plan.subhalos.profile, TruncatedNfwPlan)
-    return deflect_by_halos if tnfw else deflect_by_points
-
-
-@lru_cache(maxsize=4)
-def _compile(deflect: Deflect | None) -> Deflect | None:
-    return None if deflect is None else torch.compile(deflect, dynamic=False)
+    return pull_of_halos if tnfw else pull_of_points
 
 
 def _known_kind(kind: str) -> SubstructureKind:
