@@ -64,4 +64,5 @@ def test_scenarios_are_listed_with_their_versions(skysieve):
         ("lens-gri", 1),
         ("deeplense-lens", 1),
         ("survey", 1),
+        ("substructure", 1),
     }

@@ -14,6 +14,7 @@ FROZEN = {
     "lens-gri 1": "9953bda1a061897b",
     "deeplense-lens 1": "3c47025665398c2d",
     "survey 1": "9dc8323009ceab4b",
+    "substructure 1": "c8b6ef17fb8ee95f",
 }
 """The first digits of the hash of each plan. A plan that changes gets a new version, and a line."""
 

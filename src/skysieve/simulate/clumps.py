@@ -121,8 +121,9 @@ def draw_vortices(
     """Return vortices, with the columns of ``STRING``, and log10 of the particle's mass in eV.
 
     References:
-        Alexander et al. 2020, ApJ 893, 15: vortices as strings of even density; Hui et al. 2017,
-        PRD 95, 043541: the de Broglie wavelength, at the velocity dispersion of this lens.
+        Alexander et al. 2020, ApJ 893, 15 (vortices of a superfluid halo as substructure; a row of
+        points on a line in DeepLenseSim, here a string of even density); Hui et al. 2017, PRD 95,
+        043541: the de Broglie wavelength, at the velocity dispersion of this lens.
     """
     rng = stream(seed, "substructure vort", index)
     vortices, lens = plan.vortices, plan.lens
@@ -158,8 +159,8 @@ def einstein_area_arcsec2(mass_msun: float, lens: float, source: float) -> float
     """Return the square of the Einstein radius of a point mass, in square arcsec.
 
     References:
-        Schneider, Ehlers & Falco 1992, eq. 2.6b: 4 G M D_ls / (c^2 D_l D_s), with distances by
-        angular diameter.
+        Schneider, Ehlers & Falco 1992, Gravitational Lenses, section 2.1: 4 G M D_ls / (c^2 D_l
+        D_s), with distances by angular diameter.
     """
     d_lens = COSMOLOGY.angular_diameter_distance(lens)
     d_source = COSMOLOGY.angular_diameter_distance(source)
@@ -177,7 +178,7 @@ def dispersion_km_s(einstein_radius_arcsec: float, lens: float, source: float) -
 
 
 def wavelength_kpc(axion_mass_ev: float, velocity_km_s: float) -> float:
-    """Return the de Broglie wavelength of a particle (Hui et al. 2017, PRD 95, 043541, eq. 1)."""
+    """Return the de Broglie wavelength of a particle (Hui et al. 2017, PRD 95, 043541)."""
     return 2 * np.pi * 1.92 * (1e-22 / axion_mass_ev) * (10 / velocity_km_s)
 
 

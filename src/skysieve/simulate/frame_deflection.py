@@ -171,7 +171,9 @@ def _smooth(
     x, y = positions(grid.side, grid.spacing)
     total = torch.zeros((2, len(rows), *x.shape[1:]), dtype=x.dtype)
     for chunk in _chunks(rows, HALOS):
-        total = total + torch.stack(kernels.smooth(torch.as_tensor(chunk, dtype=x.dtype), x, y, grid.radius))
+        total = total + torch.stack(
+            kernels.smooth(torch.as_tensor(chunk, dtype=x.dtype), x, y, grid.radius)
+        )
     return total
 
 
@@ -197,9 +199,7 @@ def _rest(
         place = torch.as_tensor(flat.reshape(-1))
         u, v = offset[:, :, 0, None, :], offset[:, :, 1, :, None]
         halos = torch.as_tensor(chunk, dtype=total.dtype)
-        for plane, pulled in zip(
-            total, kernels.rest(halos, u, v, outer, grid.radius), strict=True
-        ):
+        for plane, pulled in zip(total, kernels.rest(halos, u, v, outer, grid.radius), strict=True):
             plane.index_add_(0, place, pulled.reshape(-1))
     return total.view(2, batch, wide, wide)[..., pad:-pad, pad:-pad]
 
@@ -231,7 +231,7 @@ def _deflect_by_strings(
 def _rectangle(clumps: Sequence[Table], multiple: int) -> Float[np.ndarray, "batch clump column"]:
     """Return the tables in one array; what is added to the shorter ones has no mass."""
     columns = clumps[0].shape[1]
-    most = max(max(len(table) for table in clumps), 1)
+    most = max(1, *(len(table) for table in clumps))
     rows = np.zeros((len(clumps), -(-most // multiple) * multiple, columns))
     rows[:, :, 2:] = [0.0, *[1.0] * (columns - 3)]
     for k, table in enumerate(clumps):
