@@ -22,7 +22,13 @@ from jaxtyping import Float
 from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
-from skysieve.simulate.deflection import Deflect, Pull, Table, deflect_by_strings
+from skysieve.simulate.deflection import (
+    Deflect,
+    Pull,
+    Table,
+    deflect_by_strings,
+    pull_of_points,
+)
 from skysieve.simulate.render import positions
 
 STRINGS = 4
@@ -46,6 +52,8 @@ class Level(NamedTuple):
 LEVELS = (Level(0.2, 0.9), Level(0.08, 0.32))
 """From coarse to fine. The deflection is then wrong by 2e-6 arcsec rms, and by 5e-5 near the
 heaviest halos; a PSF is a thousand times wider."""
+POINT_LEVELS = (Level(0.2, 1.4), Level(0.08, 0.56))
+"""The same for points, which pull harder from nearby."""
 WORTH = 1.3
 """A grid that is not this many times coarser than the next one is left out."""
 
@@ -57,11 +65,13 @@ class Kernels(NamedTuple):
         direct: The deflection by strings at all positions.
         smooth: That by halos that are rounded off, at all positions.
         rest: What the rounding took away, in a square about each halo.
+        levels: The grids; none for strings, which are computed at every position.
     """
 
     direct: Deflect
     smooth: Callable[..., tuple[Tensor, Tensor]]
     rest: Callable[..., tuple[Tensor, Tensor]]
+    levels: tuple[Level, ...]
 
 
 def make_kernels(pull: Pull | None, *, compiled: bool) -> Kernels:
@@ -96,12 +106,16 @@ def _kernels(pull: Pull | None) -> Kernels:
         strength = near - pull(halos, round_off(square, outer))
         return strength * u, strength * v
 
-    return Kernels(direct=deflect_by_strings, smooth=smooth, rest=rest)
+    if pull is None:
+        return Kernels(direct=deflect_by_strings, smooth=smooth, rest=rest, levels=())
+    levels = POINT_LEVELS if pull is pull_of_points else LEVELS
+    return Kernels(direct=deflect_by_strings, smooth=smooth, rest=rest, levels=levels)
 
 
 @lru_cache(maxsize=4)
 def _compiled_kernels(pull: Pull | None) -> Kernels:
-    return Kernels(*(torch.compile(kernel, dynamic=False) for kernel in _kernels(pull)))
+    *kernels, levels = _kernels(pull)
+    return Kernels(*(torch.compile(kernel, dynamic=False) for kernel in kernels), levels)
 
 
 def round_off(square: Tensor, radius: float) -> Tensor:
@@ -117,7 +131,7 @@ def round_off(square: Tensor, radius: float) -> Tensor:
 
 
 def deflect_frame(
-    clumps: Sequence[Table], side: int, spacing: float, kernels: Kernels, *, strings: bool
+    clumps: Sequence[Table], side: int, spacing: float, kernels: Kernels
 ) -> tuple[Float[Tensor, "batch y x"], Float[Tensor, "batch y x"]]:
     """Return the deflection by all clumps at the positions of a frame, in arcsec.
 
@@ -126,12 +140,11 @@ def deflect_frame(
         side: Positions a side.
         spacing: Between them, in arcsec.
         kernels: For what the clumps are.
-        strings: Whether they are strings.
     """
-    if strings:
+    if not kernels.levels:
         return _deflect_by_strings(clumps, side, spacing, kernels)
     rows = _rectangle(clumps, HALOS)
-    levels = _levels(side, spacing)
+    levels = _levels(side, spacing, kernels.levels)
     field = None
     above = levels[0]
     for level in levels:
@@ -154,11 +167,11 @@ class _Grid(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def _levels(side: int, spacing: float) -> tuple[_Grid, ...]:
+def _levels(side: int, spacing: float, levels: tuple[Level, ...]) -> tuple[_Grid, ...]:
     """Return the grids for a frame, from coarse to fine; all have its outermost positions."""
     width = (side - 1) * spacing
     grids = [_Grid(side, spacing, 0.0)]
-    for level in reversed(LEVELS):
+    for level in reversed(levels):
         if level.spacing_arcsec >= WORTH * grids[0].spacing:
             few = int(np.ceil(width / level.spacing_arcsec)) + 1
             grids.insert(0, _Grid(few, width / (few - 1), level.radius_arcsec))

@@ -88,7 +88,7 @@ def simulate_substructure(
         first: Index of the first image, 0 or more.
         count: How many images, 1 or more.
         device: Where torch computes, such as ``"cpu"`` or ``"cuda"``.
-        compiled: Use ``torch.compile`` for the deflection by clumps.
+        compiled: Use ``torch.compile``.
 
     Raises:
         InputError: The class or the device is none, or there is nothing to make.
@@ -123,9 +123,7 @@ def simulate_numbers(
     if (smooth <= 0).any():
         raise RecipeError("Substructure outweighs a lens", "Lower its mass_fraction")
     kernels = None if kind == "no" else make_kernels(pull, compiled=compiled)
-    seen = render_rings(
-        systems, smooth, clumps, plan.camera, kernels, device, strings=kind == "vort"
-    )
+    seen = render_rings(systems, smooth, clumps, plan.camera, kernels, device, compiled)
     sigma = _noise(seen.lensed, column["exposure_s"], column["depth"], plan.camera)
     white = np.stack(
         [
