@@ -1,4 +1,4 @@
-"""Draw docs/images/substructure.png: ``python docs/draw_substructure.py``; needs the extra [train].
+"""Draw docs/images/substructure.jpg: ``python docs/draw_substructure.py``; needs the extra [train].
 
 A row for each lens: the three classes as they are delivered, then what subhalos and vortex change
 in the image without noise, then their convergence.
@@ -17,7 +17,7 @@ from skysieve.recipe.scenarios import scenario_plan
 from skysieve.recipe.settings import change
 from skysieve.simulate.scenario import open_scenario
 
-PICTURE = Path(__file__).parent / "images" / "substructure.png"
+PICTURE = Path(__file__).parent / "images" / "substructure.jpg"
 SEED, ROWS, SIDE, GAP, HEAD = 5, 4, 150, 4, 22
 TITLES = (
     "no",
@@ -70,5 +70,5 @@ if __name__ == "__main__":
     parser.add_argument("--model", default="I", choices=["I", "II", "III"])
     parser.add_argument("--out", type=Path, default=PICTURE)
     asked = parser.parse_args()
-    draw(asked.model).quantize(128, dither=Image.Dither.NONE).save(asked.out, optimize=True)
+    draw(asked.model).save(asked.out, quality=88, optimize=True)
     print(f"wrote {asked.out}")

@@ -114,8 +114,13 @@ def _kernels(pull: Pull | None) -> Kernels:
 
 @lru_cache(maxsize=4)
 def _compiled_kernels(pull: Pull | None) -> Kernels:
-    *kernels, levels = _kernels(pull)
-    return Kernels(*(torch.compile(kernel, dynamic=False) for kernel in kernels), levels)
+    plain = _kernels(pull)
+    return Kernels(
+        direct=torch.compile(plain.direct, dynamic=False),
+        smooth=torch.compile(plain.smooth, dynamic=False),
+        rest=torch.compile(plain.rest, dynamic=False),
+        levels=plain.levels,
+    )
 
 
 def round_off(square: Tensor, radius: float) -> Tensor:
