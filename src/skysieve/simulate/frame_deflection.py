@@ -50,8 +50,8 @@ class Level(NamedTuple):
 
 
 LEVELS = (Level(0.2, 0.9), Level(0.08, 0.32))
-"""From coarse to fine. The deflection is then wrong by 2e-6 arcsec rms, and by 5e-5 near the
-heaviest halos; a PSF is a thousand times wider."""
+"""From coarse to fine. The deflection is then wrong by less than 1e-4 arcsec; a PSF is a thousand
+times wider."""
 POINT_LEVELS = (Level(0.2, 1.4), Level(0.08, 0.56))
 """The same for points, which pull harder from nearby."""
 WORTH = 1.3

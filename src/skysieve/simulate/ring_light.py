@@ -25,6 +25,7 @@ _light: Any = caustics.light.func  # annotated for numbers, made for tensors
 
 Planes = Float32[np.ndarray, "n 1 y x"]
 Sky = Float[Tensor, "any y x"]
+Paint = Callable[..., tuple[Tensor, Tensor]]
 
 
 class Rings(NamedTuple):
@@ -101,9 +102,6 @@ def _render(
     return seen[..., inner, inner] * area, alone[:, None, inner, inner] * area, convergence
 
 
-Paint = Callable[..., tuple[Tensor, Tensor]]
-
-
 def _paint(
     rows: Float[Tensor, "n 16"],
     smooth_radius: Float[Tensor, " n"],
@@ -121,7 +119,7 @@ def _pooled(light: Float[Tensor, "n fine fine"]) -> Grid:
     """Return the mean over the positions of each pixel."""
     n, side, _ = light.shape
     coarse = side // SUPERSAMPLING
-    return light.view(n, coarse, SUPERSAMPLING, coarse, SUPERSAMPLING).mean((2, 4))
+    return light.reshape(n, coarse, SUPERSAMPLING, coarse, SUPERSAMPLING).mean((2, 4))
 
 
 @lru_cache(maxsize=1)
