@@ -63,9 +63,7 @@ def test_nested_grids_give_the_sum(pull, spacing):
 def test_clumps_outside_the_frame_pull_too():
     table = halos(6, reach=0.5)
     table[:, 0] += 0.025 * SIDE / 2 + np.array([0.0, 0.3, 0.6, 1.0, 3.0, 9.0])
-    ours = deflect_frame(
-        [table], SIDE, 0.025, make_kernels(pull_of_halos, compiled=False), strings=False
-    )
+    ours = deflect_frame([table], SIDE, 0.025, make_kernels(pull_of_halos, compiled=False))
     for mine, exact in zip(ours, one_by_one(table, 0.025, pull_of_halos), strict=True):
         assert np.abs(mine[0].numpy() - exact).max() < 1e-2 * np.abs(exact).max()
 

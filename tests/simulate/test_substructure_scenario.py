@@ -77,7 +77,7 @@ class TestTheClasses:
     def test_share_the_lens_of_a_pair(self, flux):
         facts = flux[1].facts
         assert [fact["scene"] for fact in facts] == [0, 0, 0, 1, 1, 1]
-        for name in ("einstein_radius_arcsec", "source_x_arcsec", "exposure_s"):
+        for name in ("einstein_radius_arcsec", "source_x_arcsec", "source_radius_arcsec"):
             assert facts[0][name] == facts[1][name] == facts[2][name] != facts[3][name]
 
     def test_share_no_lens_if_not_paired(self):
