@@ -155,6 +155,13 @@ def test_a_killed_fit_goes_on_as_if_nothing_had_been(scenes, recipe, tmp_path):
         torch.testing.assert_close(a, b)
 
 
+def test_a_folder_with_a_network_of_another_recipe_is_refused(scenes, recipe, tmp_path):
+    loop.fit_network(recipe, recipe.network, scenes[1], tmp_path, seed=1)
+    other = recipe.model_copy(update={"mix": recipe.mix.model_copy(update={"zoom": (0.9, 1.1)})})
+    with pytest.raises(MismatchError, match="holds a network of another plan"):
+        loop.fit_network(other, other.network, scenes[1], tmp_path, seed=1)
+
+
 def _stop_in_second_epoch():
     def watch(progress):
         if progress.stage == "fitting" and progress.done > 10:

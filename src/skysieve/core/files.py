@@ -9,6 +9,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from skysieve.core.errors import MismatchError
+
 TEMPORARY = ".tmp-"
 """How the name of a file in the making begins; nothing reads such a file."""
 
@@ -37,6 +39,26 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def claim(file: Path, text: str, *, holds: str) -> None:
+    """Write down what a folder is for, or check that it is for the same.
+
+    Args:
+        file: Where it is written, in that folder.
+        text: What the folder is for, the same letter by letter whenever it is the same.
+        holds: What is in the folder, for the message, such as ``scenes``.
+
+    Raises:
+        MismatchError: The folder is for something else.
+    """
+    if not file.exists():
+        write_text(file, text)
+    elif file.read_text(encoding="utf-8") != text:
+        raise MismatchError(
+            f"{file.parent} holds {holds} of another plan",
+            "Choose another folder or delete this one",
+        )
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -70,6 +70,7 @@ class CameraPlan(Plan):
         survey: Its name in ``core.survey``.
         bands: Bands from the survey, in the order of the planes.
         side: Pixels a side.
+        seeing_factor: PSF FWHM over the survey's median.
         seeing_spread: Scatter of the natural logarithm of the PSF FWHM between cutouts.
         moffat_beta: Range of the slope of the PSF's wings (Moffat 1969).
     """
@@ -78,6 +79,7 @@ class CameraPlan(Plan):
     bands: tuple[str, ...] = ("g", "r", "i")
     side: int = Field(default=128, ge=16, le=1024)
     seeing_spread: float = 0.12
+    seeing_factor: float = Field(default=1.0, gt=0)
     moffat_beta: Range = (2.5, 4.5)
 
 

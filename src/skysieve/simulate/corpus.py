@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
-from skysieve.core.errors import MismatchError, MissingError
-from skysieve.core.files import whole_file, write_text
+from skysieve.core.errors import MissingError
+from skysieve.core.files import claim, whole_file, write_text
 from skysieve.core.survey import survey
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.recipe.simulation import SimulationPlan
@@ -53,7 +52,7 @@ def simulate(plan: SimulationPlan, folder: Path, *, watch: Watch = ignore) -> Co
         MismatchError: The folder holds a corpus of another plan.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _claim(plan, folder)
+    claim(folder / "plan.json", plan.model_dump_json(indent=1), holds="scenes")
     todo = list(_parts(plan))
     for done, (name, start, stop) in enumerate(todo):
         if not _part(folder, name, start).exists():
@@ -159,15 +158,3 @@ def _part(folder: Path, name: str, start: int) -> Path:
 def _camera_index(purpose: str, index: int) -> int:
     """Return an index of the PSF stream that no other scene has."""
     return 2 * index + (purpose == "lens")
-
-
-def _claim(plan: SimulationPlan, folder: Path) -> None:
-    plan_file = folder / "plan.json"
-    text = plan.model_dump_json(indent=1)
-    if not plan_file.exists():
-        write_text(plan_file, text)
-        return
-    if hashlib.sha256(plan_file.read_bytes()).digest() != hashlib.sha256(text.encode()).digest():
-        raise MismatchError(
-            f"{folder} holds scenes of another plan", "Choose another folder or delete this one"
-        )

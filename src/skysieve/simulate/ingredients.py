@@ -8,10 +8,10 @@ from jaxtyping import Float
 from skysieve.simulate.galaxies import colors, flux, red_magnitude_i, red_radius_arcsec
 from skysieve.simulate.scenes import DISK, Scenes
 
-LIGHTS, DISKS, DEFLECTORS, SOURCES, COMPANIONS = 26, 2, 3, 6, 4
+LIGHTS, DISKS, DEFLECTORS, SOURCES, COMPANIONS = 44, 2, 3, 6, 4
 """How many rows of each table a scene has."""
 BANDS = 3
-HALF_FIELD_ARCSEC = 13.0
+HALF_FIELD_ARCSEC = 15.0
 
 Rng = np.random.Generator
 Row = Float[np.ndarray, " _"]
@@ -54,7 +54,7 @@ def add_host(
 ) -> tuple[float, float]:
     """Add an early-type galaxy at the center; return its axis ratio and position angle."""
     magnitude = red_magnitude_i(redshift, dispersion) + rng.normal(-0.5, 0.35) - 0.3 * group
-    radius = 0.7 * red_radius_arcsec(redshift, dispersion) * np.exp(rng.normal(0, 0.2))
+    radius = 0.52 * red_radius_arcsec(redshift, dispersion) * np.exp(rng.normal(0, 0.2))
     q, phi = float(rng.uniform(0.55, 0.98)), float(rng.uniform(0, np.pi))
     gr, ri = red_colors(rng, redshift)
     light = flux(magnitude, gr, ri)
@@ -77,7 +77,7 @@ def add_surroundings(
         dispersion = float(rng.uniform(90, 225))
         gr, ri = red_colors(rng, redshift)
         light = flux(red_magnitude_i(redshift, dispersion) + rng.normal(0, 0.4), gr, ri)
-        radius = np.clip(red_radius_arcsec(max(redshift, 0.1), dispersion), 0.15, 3)
+        radius = 0.6 * np.clip(red_radius_arcsec(max(redshift, 0.1), dispersion), 0.15, 3)
         canvas.light.append(
             component(
                 distance * np.cos(angle),
@@ -89,7 +89,7 @@ def add_surroundings(
                 light,
             )
         )
-    for _ in range(int(rng.poisson(7.0))):
+    for _ in range(int(rng.poisson(22.0))):
         x, y = rng.uniform(-HALF_FIELD_ARCSEC, HALF_FIELD_ARCSEC, 2)
         canvas.light.append(_field_galaxy(rng, x, y))
     for _ in range(int(rng.poisson(0.5))):
@@ -107,7 +107,7 @@ def add_blue_companions(rows: list[Row], rng: Rng, radius: float, *, flux_scale:
         gr, ri = gr + rng.normal(0, 0.15), ri + rng.normal(0, 0.12)
         magnitude = 25 + np.log(1 - rng.random() * 0.97) / (0.3 * np.log(10)) * 0.6
         light = flux_scale * flux(magnitude - gr - ri, gr, ri)
-        size = float(np.clip(np.exp(rng.normal(np.log(0.35), 0.4)), 0.1, 1.2))
+        size = float(np.clip(np.exp(rng.normal(np.log(0.24), 0.4)), 0.07, 0.9))
         rows.append(
             component(
                 distance * np.cos(angle),
@@ -122,13 +122,13 @@ def add_blue_companions(rows: list[Row], rng: Rng, radius: float, *, flux_scale:
 
 
 def _field_galaxy(rng: Rng, x: float, y: float) -> Row:
-    """Return a galaxy of the field with number counts of slope 0.3 per magnitude to i = 25.5."""
-    magnitude = 25.5 + np.log10(max(rng.random(), 1e-3)) / 0.33
+    """Return a galaxy of the field with number counts of slope 0.33 per magnitude to i = 26."""
+    magnitude = 26.0 + np.log10(max(rng.random(), 1e-3)) / 0.33
     redshift = float(rng.gamma(3.0, 0.3) + 0.05)
     track = rng.choice(["blue", "blue", "disk", "red"])
     gr, ri = colors(track, min(redshift, 3.0))
     light = flux(magnitude, gr + rng.normal(0, 0.12), ri + rng.normal(0, 0.1))
-    size = float(np.exp(rng.normal(np.log(0.35) + 0.12 * (24 - magnitude), 0.35)))
+    size = float(np.exp(rng.normal(np.log(0.24) + 0.12 * (24 - magnitude), 0.35)))
     return component(x, y, np.clip(size, 0.08, 4), rng.choice([0.8, 1.0, 1.5, 4.0]),
                 rng.uniform(0.25, 1), rng.uniform(0, np.pi), light)  # fmt: skip
 

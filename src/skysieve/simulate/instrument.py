@@ -31,7 +31,7 @@ def draw_psf(
     beta = rng.uniform(*plan.moffat_beta)
     shared = rng.normal(0, plan.seeing_spread)
     q, phi = rng.uniform(0.9, 1.0), rng.uniform(0, np.pi)
-    fwhm = {band.name: band.psf_fwhm_arcsec for band in survey.bands}
+    fwhm = {band.name: plan.seeing_factor * band.psf_fwhm_arcsec for band in survey.bands}
     return np.stack(
         [
             moffat(

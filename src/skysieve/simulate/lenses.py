@@ -39,7 +39,7 @@ def draw_lens(plan: LensPlan, *, seed: int, index: int) -> Scenes:
     _mass(canvas, rng, radius, q=q, phi=phi, group=group)
     facts = {"z_lens": z_lens, "z_source": z_source, "einstein_radius_arcsec": radius}
     facts["source_g_ab"] = _source(canvas, rng, plan, radius, z_source, group=group)
-    add_blue_companions(canvas.companions, rng, radius, flux_scale=float(rng.uniform(1.0, 6.0)))
+    add_blue_companions(canvas.companions, rng, radius, flux_scale=float(rng.uniform(1.0, 4.0)))
     canvas.end_host()
     add_surroundings(canvas, rng, z_lens, rich=group, mean_members=3.0)
     return canvas.scene("lens", facts)
@@ -112,7 +112,7 @@ def _source(
     offset = radius * np.sqrt(rng.random()) * (0.5 if group else 0.45)
     angle = rng.uniform(0, 2 * np.pi)
     x, y = offset * np.cos(angle), offset * np.sin(angle)
-    size = float(np.clip(np.exp(rng.normal(np.log(0.28), 0.4)), 0.08, 0.9))
+    size = float(np.clip(np.exp(rng.normal(np.log(0.2), 0.4)), 0.05, 0.7))
     q, phi = float(rng.uniform(0.35, 0.95)), float(rng.uniform(0, np.pi))
     clumps = int(rng.integers(0, SOURCES))
     in_clumps = rng.uniform(0.1, 0.5) if clumps else 0.0

@@ -45,9 +45,9 @@ def _paint_spiral(canvas: Canvas, rng: Rng) -> float:
     disk, bulge, radius = _disk_light(rng, redshift)
     q, phi = float(rng.uniform(0.35, 1.0)), float(rng.uniform(0, np.pi))
     arms = float(rng.choice([1, 2, 2, 2, 3, 4]))
-    shape = [0, 0, radius, 1, q, phi, arms, rng.uniform(1.5, 6), rng.uniform(0, 2 * np.pi),
-             rng.uniform(0.5, 0.98), 0, 1, 0, 0, 0]  # fmt: skip
-    if rng.random() < 0.35:
+    shape = [0, 0, radius, 1, q, phi, arms, rng.uniform(1.5, 5), rng.uniform(0, 2 * np.pi),
+             rng.uniform(0.75, 1.0), 0, 1, 0, 0, 0]  # fmt: skip
+    if rng.random() < 0.5:
         shape[10:15] = _ring(rng, faint=True)
     canvas.disks.append(np.concatenate([shape, disk]))
     _bulge(canvas, rng, radius, q, phi, bulge)
@@ -86,7 +86,7 @@ def _paint_companions(canvas: Canvas, rng: Rng) -> float:
     add_host(canvas, rng, redshift, dispersion)
     canvas.end_host()
     radius = float(np.exp(rng.uniform(np.log(0.8), np.log(6.0))))
-    add_blue_companions(canvas.light, rng, radius, flux_scale=float(np.exp(rng.uniform(0.0, 3.0))))
+    add_blue_companions(canvas.light, rng, radius, flux_scale=float(np.exp(rng.uniform(0.0, 2.2))))
     if rng.random() < 0.3:
         add_blue_companions(canvas.light, rng, radius * 1.5, flux_scale=float(rng.uniform(0.5, 4)))
     return redshift
@@ -183,7 +183,7 @@ if set(_PAINT) != set(NonlensKind.__args__):  # the plan and the painters must n
 
 def _nonlens_redshift(rng: Rng) -> float:
     """Return a redshift: what is as bright as a lens but less luminous is nearer."""
-    return float(np.clip(rng.gamma(4.0, 0.105), 0.06, 1.0))
+    return float(np.clip(rng.gamma(4.0, 0.13), 0.18, 1.0))
 
 
 def _red_redshift(rng: Rng) -> float:
@@ -198,7 +198,7 @@ def _disk_light(rng: Rng, redshift: float) -> tuple[Row, Row, float]:
     blue, disk = np.array(colors("blue", redshift)), np.array(colors("disk", redshift))
     gr, ri = mix * blue + (1 - mix) * disk + rng.normal(0, 0.08, 2)
     bulge_gr, bulge_ri = red_colors(rng, redshift)
-    kpc = np.exp(rng.normal(np.log(2.8), 0.4))
+    kpc = np.exp(rng.normal(np.log(3.8), 0.35))
     radius = kpc / kpc_per_arcsec(redshift)
     return (
         flux(total, gr, ri) * (1 - share),
@@ -209,8 +209,8 @@ def _disk_light(rng: Rng, redshift: float) -> tuple[Row, Row, float]:
 
 def _ring(rng: Rng, *, faint: bool) -> list[float]:
     """Return ring radius and width (in scale lengths), strength, phase and lopsidedness."""
-    strength = rng.uniform(0.3, 1.5) if faint else rng.uniform(1.5, 10.0)
-    return [rng.uniform(1.4, 3.2), rng.uniform(0.15, 0.5), strength,
+    strength = rng.uniform(0.5, 3.0) if faint else rng.uniform(3.0, 14.0)
+    return [rng.uniform(1.6, 3.2), rng.uniform(0.12, 0.35), strength,
             rng.uniform(0, 2 * np.pi), rng.beta(1, 1.5)]  # fmt: skip
 
 

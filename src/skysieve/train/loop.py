@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torchmetrics.classification import BinaryAUROC, BinarySensitivityAtSpecificity
 
-from skysieve.core.files import whole_file
+from skysieve.core.files import claim, whole_file
 from skysieve.core.random import seed_of
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.networks.build import build
@@ -29,6 +30,7 @@ from skysieve.recipe.training import FitPlan, Recipe
 from skysieve.simulate.corpus import Corpus
 from skysieve.train.data import Batches, Mixer
 
+PLAN = "plan.json"
 CHECKPOINT = "last.ckpt"
 DONE = "network.safetensors"
 """The averaged weights, written when the fit is over; a fit that has them is not done again."""
@@ -60,8 +62,12 @@ def fit_network(
         folder: Takes the checkpoint after every epoch and ``metrics.csv``.
         seed: Decides the start, the batches and the noise.
         watch: Told of every few steps and every epoch.
+
+    Raises:
+        MismatchError: The folder holds a network that was fitted otherwise.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    claim(folder / PLAN, _plan_of(recipe, plan, seed), holds="a network")
     with torch.random.fork_rng():
         torch.manual_seed(seed_of(seed, "network"))
         network = build(plan, recipe.stretch, bands=len(corpus.plan.camera.bands), classes=2)
@@ -216,6 +222,19 @@ class Metrics(Callback):
         with self.path.open(newline="") as file:
             rows = [{k: float(v) for k, v in row.items()} for row in csv.DictReader(file)]
         return list({row["epoch"]: row for row in rows}.values())
+
+
+def _plan_of(recipe: Recipe, plan: ConvNetPlan, seed: int) -> str:
+    """Return everything that decides a fitted network."""
+    parts = {
+        "simulation": recipe.simulation,
+        "mix": recipe.mix,
+        "stretch": recipe.stretch,
+        "network": plan,
+        "fit": recipe.fit,
+    }
+    decided = {name: part.model_dump(mode="json") for name, part in parts.items()}
+    return json.dumps(decided | {"seed": seed}, indent=1)
 
 
 def _loader(batches: Batches) -> DataLoader:
