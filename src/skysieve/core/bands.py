@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from skysieve.core.errors import MissingError
@@ -23,6 +24,7 @@ class Band:
         exposure_s: Duration of one exposure.
         exposures: How many are stacked at a typical place.
         electron_zero_point_ab: AB magnitude that gives one electron per second.
+        sky_ab_arcsec2: Brightness of the sky that is published for it, per square arcsec.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Band:
     exposure_s: float
     exposures: int
     electron_zero_point_ab: float
+    sky_ab_arcsec2: float
 
     @property
     def total_exposure_s(self) -> float:
@@ -125,8 +128,10 @@ def noise_of_sky(
     return zero_point - 2.5 * math.log10(noise)
 
 
-def bands_of_noise(rows: dict[str, tuple[float, float, Exposing]]) -> tuple[Band, ...]:
-    """Return bands from their seeing, the noise of their sky, and how they are exposed."""
+def bands_of_noise(
+    rows: dict[str, tuple[float, float, Exposing]], sky_ab_arcsec2: Sequence[float]
+) -> tuple[Band, ...]:
+    """Return bands from their seeing, the noise of their sky, how they are exposed, and the sky."""
     return tuple(
         Band(
             name=name,
@@ -135,18 +140,37 @@ def bands_of_noise(rows: dict[str, tuple[float, float, Exposing]]) -> tuple[Band
             exposure_s=exposing[0],
             exposures=exposing[1],
             electron_zero_point_ab=exposing[2],
+            sky_ab_arcsec2=sky,
         )
-        for name, (fwhm, noise, exposing) in rows.items()
+        for (name, (fwhm, noise, exposing)), sky in zip(rows.items(), sky_ab_arcsec2, strict=True)
     )
 
 
 def bands_of_depth(
-    scale_arcsec: float, rows: dict[str, tuple[float, float, Exposing]]
+    scale_arcsec: float,
+    rows: dict[str, tuple[float, float, Exposing]],
+    sky_ab_arcsec2: Sequence[float],
 ) -> tuple[Band, ...]:
-    """Return bands from their seeing, 5 sigma point-source depth, and how they are exposed."""
+    """Return bands from their seeing, 5 sigma point-source depth, how they are exposed, and the sky."""
     return bands_of_noise(
         {
             name: (fwhm, noise_of_depth(depth, fwhm, scale_arcsec), exposing)
             for name, (fwhm, depth, exposing) in rows.items()
-        }
+        },
+        sky_ab_arcsec2,
+    )
+
+
+def bands_of_sky(
+    scale_arcsec: float,
+    read_noise_electrons: float,
+    rows: dict[str, tuple[float, float, Exposing]],
+) -> tuple[Band, ...]:
+    """Return bands from their seeing, the brightness of their sky, and how they are exposed."""
+    return bands_of_noise(
+        {
+            name: (fwhm, noise_of_sky(sky, exposing, read_noise_electrons, scale_arcsec), exposing)
+            for name, (fwhm, sky, exposing) in rows.items()
+        },
+        [sky for _, sky, _ in rows.values()],
     )
