@@ -12,7 +12,10 @@ from skysieve.core.survey import survey  # noqa: E402
 from skysieve.recipe.scenarios import SCENARIOS, scenario_plan  # noqa: E402
 from skysieve.recipe.settings import change  # noqa: E402
 from skysieve.simulate import lens_scenarios, render  # noqa: E402
+from skysieve.simulate.artifacts import draw_artifacts  # noqa: E402
 from skysieve.simulate.instrument import sky_noise  # noqa: E402
+from skysieve.simulate.lens_scenarios import LensSky  # noqa: E402
+from skysieve.simulate.observing import Level  # noqa: E402
 from skysieve.simulate.populations import draw_lens, draw_nonlens  # noqa: E402
 from skysieve.simulate.render import render_parts  # noqa: E402
 from skysieve.simulate.roles import role_of  # noqa: E402
@@ -107,6 +110,48 @@ class TestTheClasses:
             assert set(fact) == set(scenario.facts)
             assert (fact["arc_snr"] is not None) == (label == 1)
             assert label == 0 or fact["arc_snr"] >= scenario.plan.lens.min_arc_snr
+
+
+class TestArtifacts:
+    OFTEN = ("artifacts.holes.rate=1", "artifacts.trails.rate=1", "artifacts.missing_band.rate=0.2")
+
+    @pytest.fixture(scope="class")
+    def spoiled(self):
+        return easy("lens-gri", *self.OFTEN).draw("train", range(12)).exposures[0]
+
+    @pytest.fixture(scope="class")
+    def clean(self):
+        return easy("lens-gri", "artifacts=none").draw("train", range(12)).exposures[0]
+
+    def test_are_where_the_mask_says_and_nowhere_else(self, spoiled, clean):
+        touched = spoiled.truth["artifacts"] > 0
+        assert touched.any(axis=(1, 2, 3)).sum() > 6
+        np.testing.assert_array_equal(spoiled.pixels[~touched], clean.pixels[~touched])
+        assert (spoiled.pixels[touched] != clean.pixels[touched]).mean() > 0.99
+        assert not clean.truth["artifacts"].any()
+
+    def test_leave_the_truth_alone(self, spoiled, clean):
+        for name in ("lensed", "host", "neighbors"):
+            np.testing.assert_array_equal(spoiled.truth[name], clean.truth[name])
+
+    def test_become_dark_in_numbers_that_know_no_nan(self):
+        unit = easy("deeplense-lens", *self.OFTEN).draw("train_nonlenses", range(6)).exposures[0]
+        shown = easy("lens-gri", *self.OFTEN, "pixels=display").draw("train", range(6)).exposures[0]
+        for exposure, brightest in ((unit, 1), (shown, 255)):
+            assert exposure.truth["artifacts"].any()
+            assert np.isfinite(exposure.pixels).all()
+            assert exposure.pixels.min() >= 0
+            assert exposure.pixels.max() <= brightest
+
+    def test_come_as_often_with_each_class(self):
+        plan = scenario_plan("lens-gri")
+        shot = LensSky(plan, 1)._shot(Level(1.0, 100.0, 0.3, 0.2))
+        counts = np.zeros((2, 600))
+        for row in range(1200):
+            found = draw_artifacts(plan.artifacts, shot, seed=LensSky(plan, 1).seed, index=row)
+            counts[row % 2, row // 2] = len(found) > 0
+        lens, other = counts.mean(1)
+        assert lens == pytest.approx(other, abs=4 * np.sqrt(2 * lens * (1 - lens) / 600))
 
 
 def test_the_stand_in_lies_in_0_to_1_and_keeps_its_color_or_not():

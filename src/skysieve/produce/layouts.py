@@ -80,8 +80,10 @@ def _png(rows: Rows) -> Files:
 
 
 def _fits(rows: Rows) -> Files:
-    for k, name in enumerate(rows.ids):
-        yield f"{IMAGES}/{_shelf(rows, k)}/{name}.fits", _image(rows, k)
+    for place, frame, exposure in _framed(rows):
+        for k, name in enumerate(rows.ids):
+            path = f"{IMAGES}/{place}{_shelf(rows, k)}/{name}.fits"
+            yield path, _image(rows, k, frame, exposure)
 
 
 LAYOUTS: dict[LayoutName, Callable[[Rows], Files]] = {
@@ -145,7 +147,7 @@ def _picture(picture: np.ndarray) -> Callable[[Path], object]:
     return lambda path: Image.fromarray(picture).save(path, format="PNG")
 
 
-def _image(rows: Rows, k: int) -> Callable[[Path], object]:
+def _image(rows: Rows, k: int, frame: Frame, exposure: Exposure) -> Callable[[Path], object]:
     """Return what writes an image as FITS: an extension for each band, with a tangent plane."""
 
     def write(path: Path) -> None:
@@ -154,13 +156,12 @@ def _image(rows: Rows, k: int) -> Callable[[Path], object]:
         primary = fits.PrimaryHDU()
         primary.header.update(_cards(rows, k))
         hdus: list[Any] = [primary]
-        for _, frame, exposure in _framed(rows):
-            for band, plane in zip(frame.bands, exposure.pixels[k], strict=True):
-                data = plane.astype(np.uint8) if frame.kind == "display" else plane
-                hdu = fits.ImageHDU(data, name=band)
-                hdu.header["FILTER"] = band
-                hdu.header.update(_wcs(rows, k, frame))
-                hdus.append(hdu)
+        for band, plane in zip(frame.bands, exposure.pixels[k], strict=True):
+            data = plane.astype(np.uint8) if frame.kind == "display" else plane
+            hdu = fits.ImageHDU(data, name=band)
+            hdu.header["FILTER"] = band
+            hdu.header.update(_wcs(rows, k, frame))
+            hdus.append(hdu)
         fits.HDUList(hdus).writeto(path)
 
     return write

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from skysieve.core.survey import PixelKind, survey
+from skysieve.recipe.artifacts import ArtifactPlan
 from skysieve.recipe.frames import Frame, NoisePlan, Positive, Splits, camera_frame
 from skysieve.recipe.simulation import CameraPlan, LensPlan, NonlensPlan, Plan
 
@@ -41,16 +42,19 @@ LOOK_ALIKE = NonlensPlan(
 """What fools people, with enough red galaxies among it that color alone tells little."""
 
 
-class LensScenario(Plan):
-    """What the scenarios of lenses among other objects have in common.
+Cycle = tuple[Literal["lens", "control", "other"], ...]
+MOSTLY_PAIRS: Cycle = ("lens", "control", "lens", "other", "lens", "control")
+"""As many lenses as others, and most others the control of a lens."""
+
+
+class LensScenes(Plan):
+    """What all scenarios of lenses among other objects have in common.
 
     Args:
         splits: How many images each part has.
         lens: Which lenses; ``source_g_ab``, ``galaxy_radius_arcsec``, ``min_arc_snr`` and
             ``min_contrast`` decide how hard they are to find.
         nonlens: Which other objects.
-        camera: Survey, bands and field.
-        noise: Depth and noise.
         companion_fraction: Share of the controls that show galaxies with the light and color of
             the arcs instead of them; the others show the host without anything.
         match_range: How far another object is dimmed or brightened to be as bright as a lens with
@@ -61,22 +65,9 @@ class LensScenario(Plan):
     splits: Splits
     lens: LensPlan = LensPlan(group_fraction=0.2, group_radius_arcsec=(2.0, 3.4))
     nonlens: NonlensPlan = LOOK_ALIKE
-    camera: CameraPlan = CameraPlan(side=64)
-    noise: NoisePlan = NoisePlan()
     companion_fraction: float = Field(default=0.7, ge=0, le=1)
     match_range: Positive = (0.05, 6.0)
     compiled: bool = True
-
-    @model_validator(mode="after")
-    def _the_bands_are_there(self) -> Self:
-        there = [band.name for band in survey(self.camera.survey).bands]
-        if missing := [band for band in self.camera.bands if band not in there]:
-            raise ValueError(
-                f"{self.camera.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
-            )
-        if self.camera.bands != ("g", "r", "i"):
-            raise ValueError("galaxies are drawn in g, r and i only, in this order")
-        return self
 
     @model_validator(mode="after")
     def _some_kind_is_drawn(self) -> Self:
@@ -89,6 +80,31 @@ class LensScenario(Plan):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes, in the order of their numbers."""
         return LENS_CLASSES
+
+
+class LensScenario(LensScenes):
+    """What the scenarios of lenses in g, r, i from the ground have in common.
+
+    Args:
+        camera: Survey, bands and field.
+        noise: Depth and noise.
+        artifacts: What spoils images, lenses as often as others; None for nothing.
+    """
+
+    camera: CameraPlan = CameraPlan(side=64)
+    noise: NoisePlan = NoisePlan()
+    artifacts: ArtifactPlan | None = ArtifactPlan()
+
+    @model_validator(mode="after")
+    def _the_bands_are_there(self) -> Self:
+        there = [band.name for band in survey(self.camera.survey).bands]
+        if missing := [band for band in self.camera.bands if band not in there]:
+            raise ValueError(
+                f"{self.camera.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
+            )
+        if self.camera.bands != ("g", "r", "i"):
+            raise ValueError("galaxies are drawn in g, r and i only, in this order")
+        return self
 
 
 class LensGri(LensScenario):
@@ -104,14 +120,7 @@ class LensGri(LensScenario):
     name: Literal["lens-gri"] = "lens-gri"
     version: Literal[1] = 1
     splits: Splits = Field(default={"train": 40_000, "val": 5_000, "test": 5_000})
-    cycle: tuple[Literal["lens", "control", "other"], ...] = (
-        "lens",
-        "control",
-        "lens",
-        "other",
-        "lens",
-        "control",
-    )
+    cycle: Cycle = MOSTLY_PAIRS
     pixels: PixelKind = "flux"
 
     @property

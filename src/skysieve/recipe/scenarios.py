@@ -13,17 +13,25 @@ from typing import Annotated
 from pydantic import Field
 
 from skysieve.core.errors import MissingError
+from skysieve.recipe.euclid import EuclidScenario
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 from skysieve.recipe.substructure_scenario import SubstructureScenario
 
 ScenarioPlan = Annotated[
-    LensGri | DeeplenseLens | SurveyScenario | SubstructureScenario, Field(discriminator="name")
+    LensGri | DeeplenseLens | SurveyScenario | SubstructureScenario | EuclidScenario,
+    Field(discriminator="name"),
 ]
 """Any scenario; a new one is added here and to ``simulate.scenario.open_scenario``."""
 
 SCENARIOS: Mapping[str, ScenarioPlan] = {
     plan.name: plan
-    for plan in (LensGri(), DeeplenseLens(), SurveyScenario(), SubstructureScenario())
+    for plan in (
+        LensGri(),
+        DeeplenseLens(),
+        SurveyScenario(),
+        SubstructureScenario(),
+        EuclidScenario(),
+    )
 }
 
 

@@ -21,7 +21,7 @@ def change(plan: P, settings: Sequence[str]) -> P:
     Args:
         plan: Any plan.
         settings: Such as ``lens.min_arc_snr=20`` or ``camera.bands=["g", "r"]``; what stands behind
-            the sign is read as a value of TOML, and as text if it is none.
+            the sign is read as a value of TOML, ``none`` as None, and all else as text.
 
     Raises:
         RecipeError: There is no such setting, or the value cannot be; the nearest one is named.
@@ -57,6 +57,8 @@ def _known(name: str, place: dict[str, Any], path: str) -> str:
 
 
 def _value(text: str) -> Any:
+    if text == "none":  # TOML has no word for it
+        return None
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -71,17 +71,23 @@ def observe(
 
 
 def to_unit(images: Images, scaling: Literal["joint", "band"]) -> Images:
-    """Return images in 0..1: each by its own range, or each band by its own."""
+    """Return images in 0..1: each by its own range, or each band by its own; no data is 0."""
     axes = (1, 2, 3) if scaling == "joint" else (2, 3)
-    low, high = images.min(axes, keepdims=True), images.max(axes, keepdims=True)
-    return (images - low) / np.maximum(high - low, np.float32(1e-20))
+    there = np.isfinite(images)
+    low = np.where(there, images, np.inf).min(axes, keepdims=True)
+    high = np.where(there, images, -np.inf).max(axes, keepdims=True)
+    dark = np.where(there, images, low)
+    empty = np.isinf(low)  # nothing is there at all
+    low, high = np.where(empty, 0, low), np.where(empty, 0, high)
+    dark = np.where(empty, 0, dark)
+    return ((dark - low) / np.maximum(high - low, np.float32(1e-20))).astype(np.float32)
 
 
 def to_pictures(images: Images, bands: tuple[str, ...]) -> Images:
-    """Return color pictures of 8 bits, as Space Warps showed them."""
+    """Return color pictures of 8 bits, as Space Warps showed them; no data is black."""
     n = len(images)
     return humvi_picture(
-        images,
+        np.nan_to_num(images, nan=0.0),
         scales=np.tile([HUMVI_SCALES[band] for band in bands], (n, 1)),
         q=np.full(n, HUMVI_Q),
         alpha=np.full(n, HUMVI_ALPHA),

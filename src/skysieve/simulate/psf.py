@@ -26,10 +26,19 @@ FINE = 5
 """Points a side over which it is averaged."""
 
 
-def draw_stamps(plan: ObservingPlan, *, seed: int, index: int) -> Stamps:
+def draw_stamps(
+    plan: ObservingPlan, *, seed: int, index: int, pixel_scale_arcsec: float | None = None
+) -> Stamps:
     """Return the point spread function of each band in one image; each stamp sums to 1.
 
     The seeing scatters about the survey's median; the bands of an image share its shape.
+
+    Args:
+        plan: The camera.
+        seed: Of the run.
+        index: Number of the image.
+        pixel_scale_arcsec: Size of a pixel of the stamps; None for the survey's. Measured stamps
+            stay as they are.
 
     Raises:
         InputError: A stamp's file is none.
@@ -39,11 +48,12 @@ def draw_stamps(plan: ObservingPlan, *, seed: int, index: int) -> Stamps:
     camera, rng = survey(plan.survey), stream(seed, "psf", index)
     shared, turn = rng.normal(0, plan.psf.fwhm_spread), rng.uniform(0, np.pi)
     q, slope = rng.uniform(plan.psf.min_axis_ratio, 1), rng.uniform()
+    scale_arcsec = pixel_scale_arcsec or camera.pixel_scale_arcsec
     stamps = []
     for name in plan.bands:
         own = stream(seed, f"psf-{name}", index).normal(0, plan.psf.fwhm_spread / 2)
         median = plan.psf.fwhm_scale * camera.band(name).psf_fwhm_arcsec
-        fwhm = median * np.exp(shared + own) / camera.pixel_scale_arcsec
+        fwhm = median * np.exp(shared + own) / scale_arcsec
         match plan.psf:
             case GaussianPsfPlan():
                 stamps.append(gaussian(fwhm, q=q, phi=turn))

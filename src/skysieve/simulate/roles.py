@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, assert_never
 
 from skysieve.core.random import stream
+from skysieve.recipe.euclid import EuclidScenario
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 
-LensScenarioPlan = LensGri | DeeplenseLens | SurveyScenario
+GroundPlan = LensGri | DeeplenseLens | SurveyScenario
+LensScenarioPlan = GroundPlan | EuclidScenario
 
 
 class Role(NamedTuple):
@@ -36,7 +38,7 @@ def role_of(plan: LensScenarioPlan, seed: int, split: str, row: int) -> Role:
         row: The number of the image in it.
     """
     match plan:
-        case LensGri():
+        case LensGri() | EuclidScenario():
             side, shows = list(plan.splits).index(split), plan.cycle[row % len(plan.cycle)]
             before = _lens_before(plan.cycle, row)
             return Role(shows, side, before if shows == "control" else row, like=before)

@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from skysieve.recipe.euclid import EuclidScenario
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 from skysieve.recipe.scenarios import ScenarioPlan
 from skysieve.recipe.substructure_scenario import SubstructureScenario
@@ -23,7 +24,19 @@ class Exposure:
     Args:
         pixels: What the camera gives.
         truth: Planes by name, such as ``lensed``, ``host`` and ``neighbors``: noise-free counts at
-            zero point 30; also masks, as 0 and 1, numbers of instances, or the convergence.
+            ground: Any = lens_scenarios.LensSky(plan, seed)
+            facts = lens_scenarios.facts_of(plan.camera.bands)
+            return Scenario(plan=plan, truth=lens_scenarios.TRUTH, facts=facts, draw=ground.draw)
+        case SubstructureScenario():
+            from skysieve.simulate import substructure_scenario as halos  # noqa: PLC0415
+
+            dark: Any = halos.SubstructureSky(plan, seed)
+            return Scenario(plan=plan, truth=halos.TRUTH, facts=halos.FACTS, draw=dark.draw)
+        case EuclidScenario():
+            from skysieve.simulate import euclid  # noqa: PLC0415
+
+            space: Any = euclid.EuclidSky(plan, seed)
+            return Scenario(plan=plan, truth=euclid.TRUTH, facts=euclid.FACTS, draw=space.draw)
     """
 
     pixels: Float32[np.ndarray, "n band y x"]
@@ -73,16 +86,20 @@ def open_scenario(plan: ScenarioPlan, seed: int) -> Scenario:
     """Return the scenario of a plan."""
     match plan:
         case LensGri() | DeeplenseLens() | SurveyScenario():
-            from skysieve.simulate.lens_scenarios import FACTS, TRUTH, LensSky  # noqa: PLC0415  each brings its own libraries
+            from skysieve.simulate import lens_scenarios  # noqa: PLC0415  each brings its own libraries
 
-            sky: Any = LensSky(plan, seed)
-            bands = plan.camera.bands
-            magnitudes = (f"{part}_{band}_ab" for part in ("host", "lensed") for band in bands)
-            return Scenario(plan=plan, truth=TRUTH, facts=(*FACTS, *magnitudes), draw=sky.draw)
+            ground: Any = lens_scenarios.LensSky(plan, seed)
+            facts = lens_scenarios.facts_of(plan.camera.bands)
+            return Scenario(plan=plan, truth=lens_scenarios.TRUTH, facts=facts, draw=ground.draw)
         case SubstructureScenario():
-            from skysieve.simulate.substructure_scenario import FACTS, TRUTH, SubstructureSky  # noqa: PLC0415  the same
+            from skysieve.simulate import substructure_scenario as halos  # noqa: PLC0415
 
-            halos = SubstructureSky(plan, seed)
-            return Scenario(plan=plan, truth=TRUTH, facts=FACTS, draw=halos.draw)
+            dark: Any = halos.SubstructureSky(plan, seed)
+            return Scenario(plan=plan, truth=halos.TRUTH, facts=halos.FACTS, draw=dark.draw)
+        case EuclidScenario():
+            from skysieve.simulate import euclid  # noqa: PLC0415
+
+            space: Any = euclid.EuclidSky(plan, seed)
+            return Scenario(plan=plan, truth=euclid.TRUTH, facts=euclid.FACTS, draw=space.draw)
         case _:
             assert_never(plan)
