@@ -146,7 +146,7 @@ class LensSky:
             electrons_per_count=np.array(
                 [self.instrument.electrons_per_count(band.name) * fainter for band in bands]
             ),
-            exposure_s=np.array([band.total_exposure_s for band in bands]),
+            exposure_s=np.array([band.total_exposure_s for band in bands], np.float64),
         )
 
     def _finish(self, seen: Images) -> Images:
