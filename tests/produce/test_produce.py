@@ -21,9 +21,12 @@ from skysieve.produce import run as producing  # noqa: E402
 from skysieve.produce.layouts import LAYOUTS  # noqa: E402
 from skysieve.produce.plan import SetPlan, plan_set  # noqa: E402
 from skysieve.produce.run import produce  # noqa: E402
-from skysieve.simulate import lens_scenarios, render  # noqa: E402
+from skysieve.simulate import euclid, lens_scenarios, render  # noqa: E402
 
-EASY = ("camera.side=32", "lens.min_arc_snr=5", "lens.min_contrast=0.1", "lens.group_fraction=0")
+EASY = ("camera.side=32", "lens.min_arc_snr=5", "lens.min_contrast=0.1", "lens.group_fraction=0",
+        "artifacts=none")  # fmt: skip
+EUCLID = ("side=62", "offset_arcsec=0.5", "lens.min_arc_snr=5", "lens.min_contrast=0.1",
+          "lens.group_fraction=0", "lens.galaxy_radius_arcsec=[0.5, 1.2]")  # fmt: skip
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -31,6 +34,7 @@ def small():
     """Eight scenes at once, without compiling: a miniature is not worth a minute of it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lens_scenarios, "RENDERED", 8)
+        patch.setattr(euclid, "RENDERED", 4)
         patch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # for images this small, threads cost more than they do
@@ -108,6 +112,27 @@ class TestEveryLayout:
         assert cutouts.bands == ("red", "green", "blue")
         folders = {source.label for source in scan([made["png"]]).sources}
         assert folders == {"lens", "nonlens"}
+
+
+@pytest.mark.parametrize("layout", ["parquet", "fits", "png"])
+def test_a_set_of_two_cameras_is_read_back_from_each(tmp_path, layout):
+    plan = plan_set("euclid", 2, layout=layout, settings=EUCLID)
+    produce(tmp_path / "set", plan)
+    labels = read_labels(tmp_path / "set" / "labels.csv")
+    for camera, side, scale in (("vis", 62, 0.1), ("nisp", 20, 0.3)):
+        cutouts = skysieve.read(tmp_path / "set" / "images" / camera)
+        assert sorted(cutouts.ids) == sorted(labels.ids)
+        assert cutouts.pixels.shape[2:] == (side, side)
+        if layout != "png":
+            assert cutouts.pixel_scale_arcsec == pytest.approx(scale)
+            assert cutouts.bands == (("VIS",) if camera == "vis" else ("Y", "J", "H"))
+        numbers = truth(tmp_path / "set", f"{camera}/neighbor-numbers").pixels
+        assert (numbers == numbers.round()).all()
+
+
+def test_npy_files_cannot_hold_two_cameras():
+    with pytest.raises(InputError, match="vis, nisp"):
+        plan_set("euclid", 2, layout="deeplense", settings=EUCLID)
 
 
 def scenes(folder: Path) -> list[dict]:

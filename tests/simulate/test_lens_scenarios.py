@@ -112,17 +112,20 @@ class TestTheClasses:
             assert label == 0 or fact["arc_snr"] >= scenario.plan.lens.min_arc_snr
 
 
+OFTEN = ("artifacts.holes.rate=1", "artifacts.trails.rate=1", "artifacts.missing_band.rate=0.2")
+
+
+@pytest.fixture(scope="module")
+def spoiled():
+    return easy("lens-gri", *OFTEN).draw("train", range(12)).exposures[0]
+
+
+@pytest.fixture(scope="module")
+def clean():
+    return easy("lens-gri", "artifacts=none").draw("train", range(12)).exposures[0]
+
+
 class TestArtifacts:
-    OFTEN = ("artifacts.holes.rate=1", "artifacts.trails.rate=1", "artifacts.missing_band.rate=0.2")
-
-    @pytest.fixture(scope="class")
-    def spoiled(self):
-        return easy("lens-gri", *self.OFTEN).draw("train", range(12)).exposures[0]
-
-    @pytest.fixture(scope="class")
-    def clean(self):
-        return easy("lens-gri", "artifacts=none").draw("train", range(12)).exposures[0]
-
     def test_are_where_the_mask_says_and_nowhere_else(self, spoiled, clean):
         touched = spoiled.truth["artifacts"] > 0
         assert touched.any(axis=(1, 2, 3)).sum() > 6
@@ -135,8 +138,8 @@ class TestArtifacts:
             np.testing.assert_array_equal(spoiled.truth[name], clean.truth[name])
 
     def test_become_dark_in_numbers_that_know_no_nan(self):
-        unit = easy("deeplense-lens", *self.OFTEN).draw("train_nonlenses", range(6)).exposures[0]
-        shown = easy("lens-gri", *self.OFTEN, "pixels=display").draw("train", range(6)).exposures[0]
+        unit = easy("deeplense-lens", *OFTEN).draw("train_nonlenses", range(6)).exposures[0]
+        shown = easy("lens-gri", *OFTEN, "pixels=display").draw("train", range(6)).exposures[0]
         for exposure, brightest in ((unit, 1), (shown, 255)):
             assert exposure.truth["artifacts"].any()
             assert np.isfinite(exposure.pixels).all()
@@ -144,11 +147,11 @@ class TestArtifacts:
             assert exposure.pixels.max() <= brightest
 
     def test_come_as_often_with_each_class(self):
-        plan = scenario_plan("lens-gri")
-        shot = LensSky(plan, 1)._shot(Level(1.0, 100.0, 0.3, 0.2))
+        sky = LensSky(scenario_plan("lens-gri"), 1)
+        shot = sky._shot(Level(1.0, 100.0, 0.3, 0.2))
         counts = np.zeros((2, 600))
         for row in range(1200):
-            found = draw_artifacts(plan.artifacts, shot, seed=LensSky(plan, 1).seed, index=row)
+            found = draw_artifacts(sky.plan.artifacts, shot, seed=sky.seed, index=row)
             counts[row % 2, row // 2] = len(found) > 0
         lens, other = counts.mean(1)
         assert lens == pytest.approx(other, abs=4 * np.sqrt(2 * lens * (1 - lens) / 600))
