@@ -15,6 +15,7 @@ FROZEN = {
     "deeplense-lens 1": "3c47025665398c2d",
     "survey 1": "9dc8323009ceab4b",
     "substructure 1": "c8b6ef17fb8ee95f",
+    "compound 1": "cd7b22938d1d3330",
 }
 """The first digits of the hash of each plan. A plan that changes gets a new version, and a line."""
 

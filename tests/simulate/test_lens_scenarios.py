@@ -173,7 +173,7 @@ def test_the_first_controls_of_the_stand_in_are_those_of_its_lenses():
     assert [fact["scene"] for fact in lenses.facts] == [others.facts[k]["scene"] for k in (0, 1)]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", [name for name in SCENARIOS if name != "compound"])
 def test_no_two_sides_share_a_scene(name):
     plan = scenario_plan(name)
     numbers: dict[int, set[str]] = {}

@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve simulate lens-gri -n 2000 --out sky",
         "skysieve simulate deeplense-lens --out set --layout deeplense --no-truth",
         "skysieve simulate substructure -n 3000 --out halos --layout deeplense --set model=II",
+        "skysieve simulate compound -n 1200 --out kinds",
         "skysieve simulate survey -n 10000 --out faint --set lens.min_arc_snr=20 --seed 7",
     ),
     "list": (

@@ -84,3 +84,18 @@ def camera_frame(camera: CameraPlan, kind: PixelKind, *, counts: bool = True) ->
         kind=kind,
         zero_point_ab=30.0 if counts and kind == "flux" else None,
     )
+
+
+def check_gri(camera: CameraPlan) -> None:
+    """Raise unless a camera has g, r and i, in this order, and its survey has them.
+
+    Raises:
+        ValueError: It has others; a plan's validator turns it into an error of the recipe.
+    """
+    there = [band.name for band in survey(camera.survey).bands]
+    if missing := [band for band in camera.bands if band not in there]:
+        raise ValueError(
+            f"{camera.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
+        )
+    if camera.bands != ("g", "r", "i"):
+        raise ValueError("galaxies are drawn in g, r and i only, in this order")

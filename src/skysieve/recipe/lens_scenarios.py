@@ -6,9 +6,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from skysieve.core.survey import PixelKind, survey
+from skysieve.core.survey import PixelKind
 from skysieve.recipe.artifacts import ArtifactPlan
-from skysieve.recipe.frames import Frame, NoisePlan, Positive, Splits, camera_frame
+from skysieve.recipe.frames import Frame, NoisePlan, Positive, Splits, camera_frame, check_gri
 from skysieve.recipe.simulation import CameraPlan, LensPlan, NonlensPlan, Plan
 
 LENS_CLASSES = ("nonlens", "lens")
@@ -91,19 +91,13 @@ class LensScenario(LensScenes):
         artifacts: What spoils images, lenses as often as others; None for nothing.
     """
 
-    camera: CameraPlan = CameraPlan(side=64)
+    camera: CameraPlan = CameraPlan(side=64, seeing_factor=0.78)
     noise: NoisePlan = NoisePlan()
     artifacts: ArtifactPlan | None = ArtifactPlan()
 
     @model_validator(mode="after")
     def _the_bands_are_there(self) -> Self:
-        there = [band.name for band in survey(self.camera.survey).bands]
-        if missing := [band for band in self.camera.bands if band not in there]:
-            raise ValueError(
-                f"{self.camera.survey} has no band {missing[0]}; its bands are {', '.join(there)}"
-            )
-        if self.camera.bands != ("g", "r", "i"):
-            raise ValueError("galaxies are drawn in g, r and i only, in this order")
+        check_gri(self.camera)
         return self
 
 

@@ -13,12 +13,13 @@ from typing import Annotated
 from pydantic import Field
 
 from skysieve.core.errors import MissingError
+from skysieve.recipe.compound import Compound
 from skysieve.recipe.euclid import EuclidScenario
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 from skysieve.recipe.substructure_scenario import SubstructureScenario
 
 ScenarioPlan = Annotated[
-    LensGri | DeeplenseLens | SurveyScenario | SubstructureScenario | EuclidScenario,
+    LensGri | DeeplenseLens | SurveyScenario | SubstructureScenario | EuclidScenario | Compound,
     Field(discriminator="name"),
 ]
 """Any scenario; a new one is added here and to ``simulate.scenario.open_scenario``."""
@@ -31,6 +32,7 @@ SCENARIOS: Mapping[str, ScenarioPlan] = {
         SurveyScenario(),
         SubstructureScenario(),
         EuclidScenario(),
+        Compound(),
     )
 }
 

@@ -67,7 +67,7 @@ def add_host(
 
 
 def add_surroundings(
-    canvas: Canvas, rng: Rng, redshift: float, *, rich: bool, mean_members: float
+    rows: list[Row], rng: Rng, redshift: float, *, rich: bool, mean_members: float
 ) -> None:
     """Add what is in any field: group members of the same red, field galaxies, stars."""
     members = int(rng.poisson(6.0 if rich else mean_members))
@@ -78,7 +78,7 @@ def add_surroundings(
         gr, ri = red_colors(rng, redshift)
         light = flux(red_magnitude_i(redshift, dispersion) + rng.normal(0, 0.4), gr, ri)
         radius = 0.6 * np.clip(red_radius_arcsec(max(redshift, 0.1), dispersion), 0.15, 3)
-        canvas.light.append(
+        rows.append(
             component(
                 distance * np.cos(angle),
                 distance * np.sin(angle),
@@ -91,10 +91,10 @@ def add_surroundings(
         )
     for _ in range(int(rng.poisson(22.0))):
         x, y = rng.uniform(-HALF_FIELD_ARCSEC, HALF_FIELD_ARCSEC, 2)
-        canvas.light.append(_field_galaxy(rng, x, y))
+        rows.append(_field_galaxy(rng, x, y))
     for _ in range(int(rng.poisson(0.5))):
         x, y = rng.uniform(-HALF_FIELD_ARCSEC, HALF_FIELD_ARCSEC, 2)
-        canvas.light.append(star(rng, x, y, 24 - rng.exponential(2.2)))
+        rows.append(star(rng, x, y, 24 - rng.exponential(2.2)))
 
 
 def add_blue_companions(rows: list[Row], rng: Rng, radius: float, *, flux_scale: float) -> None:

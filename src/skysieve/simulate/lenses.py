@@ -41,7 +41,7 @@ def draw_lens(plan: LensPlan, *, seed: int, index: int) -> Scenes:
     facts["source_g_ab"] = _source(canvas, rng, plan, radius, z_source, group=group)
     add_blue_companions(canvas.companions, rng, radius, flux_scale=float(rng.uniform(1.0, 4.0)))
     canvas.end_host()
-    add_surroundings(canvas, rng, z_lens, rich=group, mean_members=3.0)
+    add_surroundings(canvas.light, rng, z_lens, rich=group, mean_members=3.0)
     return canvas.scene("lens", facts)
 
 

@@ -35,7 +35,7 @@ def draw_nonlens(plan: NonlensPlan, *, seed: int, index: int) -> Scenes:
     canvas.end_host()
     early = kind in ("red", "companions")  # early types cluster (Dressler 1980, ApJ 236, 351)
     rich = bool(rng.random() < (0.25 if early else 0.04))
-    add_surroundings(canvas, rng, redshift, rich=rich, mean_members=1.5 if early else 0.4)
+    add_surroundings(canvas.light, rng, redshift, rich=rich, mean_members=1.5 if early else 0.4)
     return canvas.scene(kind, {"z_lens": redshift})
 
 

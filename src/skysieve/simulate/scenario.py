@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from skysieve.recipe.compound import Compound
 from skysieve.recipe.euclid import EuclidScenario
 from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
 from skysieve.recipe.scenarios import ScenarioPlan
@@ -24,19 +25,7 @@ class Exposure:
     Args:
         pixels: What the camera gives.
         truth: Planes by name, such as ``lensed``, ``host`` and ``neighbors``: noise-free counts at
-            ground: Any = lens_scenarios.LensSky(plan, seed)
-            facts = lens_scenarios.facts_of(plan.camera.bands)
-            return Scenario(plan=plan, truth=lens_scenarios.TRUTH, facts=facts, draw=ground.draw)
-        case SubstructureScenario():
-            from skysieve.simulate import substructure_scenario as halos  # noqa: PLC0415
-
-            dark: Any = halos.SubstructureSky(plan, seed)
-            return Scenario(plan=plan, truth=halos.TRUTH, facts=halos.FACTS, draw=dark.draw)
-        case EuclidScenario():
-            from skysieve.simulate import euclid  # noqa: PLC0415
-
-            space: Any = euclid.EuclidSky(plan, seed)
-            return Scenario(plan=plan, truth=euclid.TRUTH, facts=euclid.FACTS, draw=space.draw)
+            zero point 30; also masks, as 0 and 1, numbers of instances, or bits of ``Artifact``.
     """
 
     pixels: Float32[np.ndarray, "n band y x"]
@@ -91,15 +80,20 @@ def open_scenario(plan: ScenarioPlan, seed: int) -> Scenario:
             ground: Any = lens_scenarios.LensSky(plan, seed)
             facts = lens_scenarios.facts_of(plan.camera.bands)
             return Scenario(plan=plan, truth=lens_scenarios.TRUTH, facts=facts, draw=ground.draw)
-        case SubstructureScenario():
-            from skysieve.simulate import substructure_scenario as halos  # noqa: PLC0415
-
-            dark: Any = halos.SubstructureSky(plan, seed)
-            return Scenario(plan=plan, truth=halos.TRUTH, facts=halos.FACTS, draw=dark.draw)
         case EuclidScenario():
             from skysieve.simulate import euclid  # noqa: PLC0415
 
             space: Any = euclid.EuclidSky(plan, seed)
             return Scenario(plan=plan, truth=euclid.TRUTH, facts=euclid.FACTS, draw=space.draw)
+        case SubstructureScenario():
+            from skysieve.simulate import substructure_scenario as halos  # noqa: PLC0415
+
+            dark: Any = halos.SubstructureSky(plan, seed)
+            return Scenario(plan=plan, truth=halos.TRUTH, facts=halos.FACTS, draw=dark.draw)
+        case Compound():
+            from skysieve.simulate import compound  # noqa: PLC0415
+
+            lenses: Any = compound.CompoundSky(plan, seed)
+            return Scenario(plan=plan, truth=lenses.truth, facts=lenses.facts, draw=lenses.draw)
         case _:
             assert_never(plan)
