@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from skysieve.core.random import stream
+from skysieve.produce.parts import RUN_ID
 from skysieve.produce.plan import Part, SetPlan
 from skysieve.simulate.scenario import Batch, Scenario
-
-RUN_ID = b"skysieve.run_id"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
