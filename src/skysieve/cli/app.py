@@ -15,6 +15,7 @@ from skysieve.cli.doctor import doctor
 from skysieve.cli.examples import examples
 from skysieve.cli.explore import explore
 from skysieve.cli.find import find
+from skysieve.cli.inject import inject
 from skysieve.cli.listing import show_list
 from skysieve.cli.rank import rank
 from skysieve.cli.report import report
@@ -50,6 +51,7 @@ for panel, name, command in (
     ("Look at what was found", "report", report),
     ("Know what is here", "explore", explore),
     ("Make images", "simulate", simulate),
+    ("Make images", "inject", inject),
     ("Know what is here", "list", show_list),
     ("Know what is here", "doctor", doctor),
 ):

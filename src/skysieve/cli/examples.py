@@ -33,6 +33,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve simulate compound -n 1200 --out kinds",
         "skysieve simulate survey -n 10000 --out faint --set lens.min_arc_snr=20 --seed 7",
     ),
+    "inject": (
+        "skysieve inject sky/images --out injected --survey cfhtls --zero-point 30",
+        "skysieve inject 'cubes/*.fits' --out bright --survey des --snr 40 500 --copies 4",
+        "skysieve inject 'hsc/*.npz' --out soft --bands g,r,i,z,y --survey hsc --seeing 0.9",
+    ),
     "list": (
         "skysieve list finders",
         "skysieve list surveys --json",

@@ -45,7 +45,7 @@ def inspect(path: str, bands: tuple[str, ...] | None, options: ReadOptions) -> C
     Raises:
         ImageError: It cannot be read.
     """
-    with _opened(path) as (file, size):
+    with opened_fits(path) as (file, size):
         layout = layout_of(list(read_hdus(file, size)), bands, options)
         return Contents(rows=layout.n_rows, planes=layout.planes, bands=layout.bands)
 
@@ -76,7 +76,7 @@ def load(source: Source, rows: range, options: ReadOptions) -> list[Piece]:
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[tuple[ReadableBytes, int | None]]:
+def opened_fits(path: str) -> Iterator[tuple[ReadableBytes, int | None]]:
     """Open a FITS file, unpacking it on the fly if it is gzipped."""
     with open_regular(path) as file:
         if not path.lower().endswith(".gz"):
@@ -92,7 +92,7 @@ def _opened(path: str) -> Iterator[tuple[ReadableBytes, int | None]]:
 def _load_file(
     path: str, named: tuple[str, ...] | None, rows: range, options: ReadOptions
 ) -> list[Piece]:
-    with _opened(path) as (file, size):
+    with opened_fits(path) as (file, size):
         layout = layout_of(list(read_hdus(file, size)), named, options)
         if layout.form == "rows":
             return [_safely(path, file, size, layout, rows)]

@@ -145,7 +145,7 @@ def plan_set(
         seed=seed,
         layout=_layout(layout),
         truth=truth,
-        libraries={name: _installed(name) for name in LIBRARIES},
+        libraries={name: installed(name) for name in LIBRARIES},
     )
     _check(made)
     return made
@@ -159,13 +159,7 @@ def open_set(folder: Path, plan: SetPlan) -> None:
         InputError: It holds something else.
     """
     if not (folder / PLAN).exists():
-        if folder.exists() and not folder.is_dir():
-            raise InputError(f"{folder} is a file, not a folder", "Choose another place with --out")
-        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-            raise InputError(
-                f"{folder} is not empty and holds no simulated set",
-                "Choose a new or empty folder with --out",
-            )
+        refuse_strange(folder)
         folder.mkdir(parents=True, exist_ok=True)
         fields = {"run_id": plan.run_id, **plan.model_dump(mode="json")}
         write_text(folder / PLAN, json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
@@ -175,6 +169,21 @@ def open_set(folder: Path, plan: SetPlan) -> None:
         raise MismatchError(
             f"The set in {folder} was planned with {_difference(written, plan)}",
             "Repeat the command it was begun with, or choose another folder with --out",
+        )
+
+
+def refuse_strange(folder: Path) -> None:
+    """Refuse a folder that holds something, but no set.
+
+    Raises:
+        InputError: It does, or is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, not a folder", "Choose another place with --out")
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise InputError(
+            f"{folder} is not empty and holds no simulated set",
+            "Choose a new or empty folder with --out",
         )
 
 
@@ -215,7 +224,12 @@ def _layout(name: str) -> LayoutName:
     )
 
 
-def _installed(library: str) -> str:
+def installed(library: str) -> str:
+    """Return the version of a library that renders.
+
+    Raises:
+        MissingError: It is not installed.
+    """
     try:
         return version(library)
     except PackageNotFoundError:
@@ -238,12 +252,18 @@ def _check(plan: SetPlan) -> None:
 
 
 def _difference(old: SetPlan, new: SetPlan) -> str:
-    """Name the first setting in which two plans differ, with both values."""
-    before, now = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    return difference(old.model_dump(mode="json"), new.model_dump(mode="json")) or (
+        "the splits in another order"
+    )
+
+
+def difference(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """Name the first setting in which two plans differ, with both values; empty if none does."""
+    before, now = _flat(old), _flat(new)
     for name in before | now:
         if before.get(name) != now.get(name):
             return f"{name} {before.get(name)}, not {now.get(name)}"
-    return "the splits in another order"
+    return ""
 
 
 def _flat(fields: dict[str, Any], above: str = "") -> dict[str, Any]:

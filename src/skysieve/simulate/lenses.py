@@ -6,6 +6,7 @@ A scene depends on its plan, seed and index alone, never on the scenes before it
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from skysieve.core.errors import RecipeError
 from skysieve.core.random import stream
@@ -43,6 +44,22 @@ def draw_lens(plan: LensPlan, *, seed: int, index: int) -> Scenes:
     canvas.end_host()
     add_surroundings(canvas.light, rng, z_lens, rich=group, mean_members=3.0)
     return canvas.scene("lens", facts)
+
+
+def draw_source(
+    plan: LensPlan, radius_arcsec: float, redshift: float, rng: Rng
+) -> tuple[Float[np.ndarray, "source column"], float]:
+    """Return the source of a lens by itself, and its unlensed magnitude in g.
+
+    Args:
+        plan: Its magnitudes.
+        radius_arcsec: Einstein radius of the lens: the source lies within half of it.
+        redshift: Of the source.
+        rng: Decides it.
+    """
+    canvas = Canvas()
+    magnitude = _source(canvas, rng, plan, radius_arcsec, redshift, group=False)
+    return canvas.scene("lens", {}).source[0], magnitude
 
 
 def _geometry(rng: Rng, plan: LensPlan, *, group: bool) -> tuple[float, float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skysieve.simulate.lenses import draw_lens
+from skysieve.simulate.lenses import draw_lens, draw_source
 from skysieve.simulate.nonlenses import draw_nonlens
 
-__all__ = ["draw_lens", "draw_nonlens"]
+__all__ = ["draw_lens", "draw_nonlens", "draw_source"]
