@@ -13,6 +13,7 @@ from skysieve.core.cutouts import Cutouts
 from skysieve.core.errors import InputError
 from skysieve.core.scores import Status
 from skysieve.finder.bundle import save
+from skysieve.finder.calibration import FieldSize
 from skysieve.finder.cascade import NO_NUMBER, Finder
 from skysieve.images.sources import Group, Reading, Row
 from tests.finder.tiny import BANDS, tiny_card, tiny_finder, tiny_graph
@@ -56,6 +57,22 @@ def test_each_row_has_the_probability_of_the_last_stage_that_saw_it(finder: Find
     expected = np.where(passed, expit(1.0 * second - 1.0), expit(0.75 * first - 1.0))
     np.testing.assert_allclose(sieved.probabilities[:, 1], expected, rtol=1e-12)
     np.testing.assert_allclose(sieved.probabilities.sum(axis=1), 1)
+
+
+def test_the_size_of_the_field_is_evened_out_before_anything_else(finder: Finder) -> None:
+    images = pixels()
+    first = np.diff(finder.networks[0](images).astype(np.float64))[:, 0]
+    lift = -float(np.median(first))  # over two doublings: half of the rows pass
+    even = FieldSize(reference_side=images.shape[-1] // 4, margin_per_doubling=lift / 2)
+    stages = tuple(stage.model_copy(update={"field_size": even}) for stage in finder.card.stages)
+    evened = replace(finder, card=finder.card.model_copy(update={"stages": stages}))
+    sieved = evened.score(reading(images))
+    assert (sieved.stage == np.where(first + lift >= 0, 2, 1)).all()
+    stopped = sieved.stage == 1
+    assert stopped.any()
+    np.testing.assert_allclose(
+        sieved.probabilities[stopped, 1], expit(0.75 * (first[stopped] + lift) - 1.0), rtol=1e-12
+    )
 
 
 def test_a_row_that_could_not_be_read_gets_no_score(finder: Finder) -> None:

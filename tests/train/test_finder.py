@@ -170,10 +170,34 @@ def _stop_in_second_epoch():
     return watch
 
 
+def _held(labels, sides):
+    """Return held-out images, a batch for each side, whose pixels do not matter."""
+    return finder.Held(
+        [
+            (np.zeros((len(labels), 3, side, side), np.float32), labels.astype(np.int64))
+            for side in sides
+        ]
+    )
+
+
 def test_a_network_that_learned_nothing_is_not_made_a_finder():
     labels = np.array([0, 1] * 20)
     with pytest.raises(RecipeError, match="no higher"):
-        finder._stage("stage-1.onnx", 0.5 - labels + np.linspace(-1, 1, 40), labels, None)
+        finder._stage(
+            "stage-1.onnx", 0.5 - labels + np.linspace(-1, 1, 40), _held(labels, [32]), None
+        )
+
+
+def test_margins_are_evened_out_over_sizes_of_fields():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 4000)
+    margins = np.concatenate([rng.normal(2.0 * labels - shift, 1) for shift in (0.0, 1.5)])
+    stage, evened = finder._stage("stage-1.onnx", margins, _held(labels, [32, 64]), 0.1)
+    assert stage.field_size.margin_per_doubling == pytest.approx(1.5, abs=0.1)
+    for half in np.split(evened, 2):
+        p = stage.calibration(half)
+        assert p.mean() == pytest.approx(labels.mean(), abs=0.02)
+        assert (half[labels == 0] >= stage.pass_logit).mean() == pytest.approx(0.1, abs=0.02)
 
 
 def test_a_recipe_makes_a_finder_that_finds(scenes, recipe, tmp_path, monkeypatch):

@@ -36,6 +36,31 @@ class Platt(BaseModel):
         return expit(self.slope * margin + self.offset)
 
 
+class FieldSize(BaseModel):
+    """What a larger field does to the margin of the same object, taken back.
+
+    A network that averages over its field is less sure of the same arcs in a larger one.
+
+    Args:
+        reference_side: Pixels a side of the field whose margins stay as they are.
+        margin_per_doubling: What is added to the margin for each doubling of the side.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    reference_side: int = Field(default=64, ge=1)
+    margin_per_doubling: float = 0.0
+
+    def __call__(self, margin: Vector, side: float) -> Vector:
+        """Return the margins that the same objects would have in a field of the reference side.
+
+        Args:
+            margin: Of objects in fields of one size.
+            side: Pixels a side; of a field that is no square, the root of its pixels.
+        """
+        return margin + self.margin_per_doubling * np.log2(side / self.reference_side)
+
+
 def margin(logits: Float64[np.ndarray, "n class"], positive: int) -> Vector:
     """Return the log odds that the network itself gives to the positive class.
 

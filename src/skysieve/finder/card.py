@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skysieve.core.inputs import InputSpec
-from skysieve.finder.calibration import Platt
+from skysieve.finder.calibration import FieldSize, Platt
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """A file beside finder.json: no folders, nothing hidden."""
@@ -23,9 +23,11 @@ class Stage(BaseModel):
         file: The ONNX graph: ``input`` float32 (n, band, y, x) with NaN for no data, to
             ``logits`` (n, class). What comes before its first convolution or matrix product (the
             stretch, the NaN mask) always runs in float32.
-        pass_logit: The margin from which a cutout goes on to the next stage; None for the last.
+        pass_logit: The margin, evened out over field sizes, from which a cutout goes on to the
+            next stage; None for the last.
         pass_fraction: The measured share of non-lenses among the validation rows that pass.
-        calibration: Turns this stage's margin into a probability.
+        field_size: Evens out this stage's margin over the sizes of fields.
+        calibration: Turns the margin, so evened out, into a probability.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,6 +35,7 @@ class Stage(BaseModel):
     file: FileName
     pass_logit: float | None = None
     pass_fraction: float = Field(default=1.0, ge=0, le=1)
+    field_size: FieldSize = FieldSize()
     calibration: Platt = Platt()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,12 +124,13 @@ class Finder:
         probabilities = np.empty((len(pixels), len(self.card.classes)))
         reached = np.zeros(len(pixels), np.int8)
         left = np.arange(len(pixels))
+        side = math.sqrt(pixels.shape[2] * pixels.shape[3])
         for k, (stage, network) in enumerate(zip(self.card.stages, self.networks, strict=True)):
             # The first stage sees all rows: no copy of them is made.
             logits = network(pixels[left] if k else pixels).astype(np.float64)
             finite = np.isfinite(logits).all(axis=1)
             logits[~finite] = 0
-            found = margin(logits, positive)
+            found = stage.field_size(margin(logits, positive), side)
             probabilities[left] = spread(stage.calibration(found), logits, positive)
             probabilities[left[~finite]] = np.nan
             reached[left] = k + 1

@@ -19,7 +19,7 @@ from skysieve.core.random import seed_of
 from skysieve.core.survey import survey
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.finder.bundle import save
-from skysieve.finder.calibration import Platt, margin
+from skysieve.finder.calibration import FieldSize, Platt, margin
 from skysieve.finder.card import FinderCard, Stage
 from skysieve.finder.runtime import Network, cpu_precision, cpu_threads
 from skysieve.networks.build import Ensemble
@@ -54,6 +54,13 @@ class Held:
         """All labels, in order."""
         return np.concatenate([labels for _, labels in self.batches])
 
+    @property
+    def sides(self) -> Int64[np.ndarray, " m"]:
+        """Pixels a side of each image, in order."""
+        return np.concatenate(
+            [np.full(len(labels), pixels.shape[-1]) for pixels, labels in self.batches]
+        )
+
 
 def train_finder(
     recipe: Recipe, folder: Path, *, recipe_toml: str, watch: Watch = ignore
@@ -84,10 +91,9 @@ def train_finder(
             to_int8(graph, [pixels[:16] for pixels, _ in held.batches[:QUANTIZATION_BATCHES]])
         margins = margins_of(graph, held, bands=len(corpus.plan.camera.bands))
         last = k == len(recipe.stages)
-        stages.append(
-            _stage(graph.name, margins, held.labels, None if last else recipe.pass_fraction)
-        )
-        facts.append({"auc": float(roc_auc_score(held.labels, margins))})
+        stage, evened = _stage(graph.name, margins, held, None if last else recipe.pass_fraction)
+        stages.append(stage)
+        facts.append({"auc": float(roc_auc_score(held.labels, evened))})
         files[graph.name] = graph
         watch(Progress("exported", k, len(recipe.stages), f"validation AUC {facts[-1]['auc']:.4f}"))
     card = _card(recipe, corpus, tuple(stages))
@@ -144,27 +150,36 @@ def _fit_all(
 def _stage(
     file: str,
     margins: Float64[np.ndarray, " m"],
-    labels: Int64[np.ndarray, " m"],
+    held: Held,
     pass_fraction: float | None,
-) -> Stage:
-    line = LogisticRegression(C=np.inf).fit(margins[:, None], labels)
-    if line.coef_[0, 0] <= 0:
+) -> tuple[Stage, Float64[np.ndarray, " m"]]:
+    """Return a calibrated stage, and the margins evened out over field sizes."""
+    labels, sides = held.labels, held.sides
+    reference = int(sides.min())
+    doublings = np.log2(sides / reference)
+    line = LogisticRegression(C=np.inf).fit(np.stack([margins, doublings], 1), labels)
+    slope, per_doubling = line.coef_[0]
+    if slope <= 0:
         raise RecipeError(
             f"{file} ranks validation lenses no higher than non-lenses", "Fit it longer"
         )
-    platt = Platt(
-        slope=float(line.coef_[0, 0]), offset=float(line.intercept_[0]), prior=float(labels.mean())
+    field_size = FieldSize(
+        reference_side=reference, margin_per_doubling=float(per_doubling / slope)
     )
+    evened = margins + field_size.margin_per_doubling * doublings
+    platt = Platt(slope=float(slope), offset=float(line.intercept_[0]), prior=float(labels.mean()))
     if pass_fraction is None:
-        return Stage(file=file, calibration=platt)
-    nonlenses = margins[labels == 0]
+        return Stage(file=file, field_size=field_size, calibration=platt), evened
+    nonlenses = evened[labels == 0]
     threshold = float(np.quantile(nonlenses, 1 - pass_fraction))
-    return Stage(
+    stage = Stage(
         file=file,
+        field_size=field_size,
         calibration=platt,
         pass_logit=threshold,
         pass_fraction=float((nonlenses >= threshold).mean()),
     )
+    return stage, evened
 
 
 def _card(recipe: Recipe, corpus: Corpus, stages: tuple[Stage, ...]) -> FinderCard:
