@@ -16,7 +16,7 @@ from scipy.signal import fftconvolve
 
 from skysieve.simulate.injection import System
 from skysieve.simulate.psf import gaussian, moffat
-from skysieve.simulate.render import add_sersics, ray_trace
+from skysieve.simulate.render import SOFTENING_PIXELS, add_sersics, ray_trace
 from skysieve.simulate.scenes import LIGHT
 
 FINE_ARCSEC = 0.09
@@ -24,7 +24,7 @@ FINE_ARCSEC = 0.09
 REACH_FWHM = 3.5
 """Half the side of a kernel, in its FWHM."""
 
-Kernel = Float[np.ndarray, "k k"]
+Kernel = Float[np.ndarray, "_ _"]
 
 
 def fineness(pixel_scale_arcsec: float) -> int:
@@ -106,7 +106,24 @@ def _components(
     fluxes = system.fluxes(bands)
     rows = np.concatenate([system.source[:, : len(LIGHT)], fluxes], 1)[fluxes.sum(1) > 0]
     rows[:, LIGHT.index("radius")] = np.maximum(rows[:, LIGHT.index("radius")], step)
+    for row in rows:
+        radius, index = row[LIGHT.index("radius")], row[LIGHT.index("sersic")]
+        row[len(LIGHT) :] /= _left_by_softening(SOFTENING_PIXELS * step / radius, index)
     return torch.as_tensor(rows, dtype=torch.float32)
+
+
+def _left_by_softening(softening: float, index: float) -> float:
+    """Return the share of a Sersic profile's light that is left when its radius never gets to 0.
+
+    Args:
+        softening: What is added to the radius, in effective radii.
+        index: Of the profile.
+    """
+    b = 2 * index - 1 / 3 + 0.009876 / index  # Prugniel & Simien 1997, A&A 321, 111
+    edges = np.linspace(0, 1, 4001) ** 2 * 30.0  # in effective radii, finest where the cusp is
+    r, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    soft, sharp = (np.exp(-b * (r + s) ** (1 / index)) @ (r * width) for s in (softening, 0.0))
+    return float(soft / sharp)
 
 
 def _line(count: int, step: float) -> Float[torch.Tensor, " n"]:
