@@ -186,7 +186,7 @@ class TestTables:
         lenses = [row for row in table(made) if row["label"] == 1]
         for row in lenses:
             assert 1.0 <= row["einstein_radius_arcsec"] <= 2.0
-            assert 21.5 <= row["source_g_ab"] <= 25.5
+            assert 22.5 <= row["source_g_ab"] <= 26
             assert 20 * 0.999 <= row["arc_snr"] <= 1000
             assert row["z_source"] > row["z_lens"]
             assert row["magnification"] > 1
@@ -422,4 +422,10 @@ def test_real_images_are_painted_and_keep_their_holes(real_data, tmp_path, place
     np.testing.assert_array_equal(np.isnan(seen[lens["id"]]), holes)
     added = np.nansum((seen[lens["id"]] - seen[control["id"]]).astype(float), axis=(1, 2))
     assert (added > 0).all()
-    assert lens["flags"] == [] or set(lens["flags"]) <= {"extra_bands", "masked", "scale_assumed"}
+    allowed = {
+        "extra_bands",
+        "masked",
+        "scale_assumed",
+        "strange_noise",
+    }  # COSMOS is deeper than HSC's Wide
+    assert set(lens["flags"]) <= allowed

@@ -55,7 +55,7 @@ def inject(
             help="Unlensed magnitude of the source in g, drawn by number counts.",
             rich_help_panel=ARCS,
         ),
-    ] = (21.5, 25.5),
+    ] = (22.5, 26.0),
     snr: Annotated[
         tuple[float, float],
         typer.Option(

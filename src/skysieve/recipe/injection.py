@@ -108,7 +108,7 @@ class InjectionPlan(Plan):
     moffat_beta: float = Field(default=3.5, gt=1)
     copies: int = Field(default=1, ge=1, le=100)
     einstein_radius_arcsec: Positive = (0.8, 3.0)
-    source_g_ab: Range = (21.5, 25.5)
+    source_g_ab: Range = (22.5, 26.0)
     source_count_slope: float = LensPlan().source_count_slope
     arc_snr: Positive = (20.0, 1000.0)
     axis_ratio_scatter: float = Field(default=0.1, ge=0)

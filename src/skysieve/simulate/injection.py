@@ -12,7 +12,12 @@ from jaxtyping import Float, Float64
 from skysieve.core.random import stream
 from skysieve.recipe.injection import PAINTABLE, InjectionPlan
 from skysieve.recipe.simulation import LensPlan
-from skysieve.simulate.galaxies import colors, einstein_radius_arcsec
+from skysieve.simulate.galaxies import (
+    REFERENCE_DISPERSION_KM_S,
+    colors,
+    einstein_radius_arcsec,
+    red_magnitude_i,
+)
 from skysieve.simulate.populations import draw_source
 from skysieve.simulate.scenes import LIGHT
 
@@ -24,6 +29,9 @@ FARTHEST = 3.5
 _REDSHIFTS = np.linspace(0.05, 1.2, 116)
 _RED_SCATTER = {("g", "r"): 0.07, ("r", "i"): 0.05}
 """Scatter of the colors of red galaxies, as they are drawn in ``populations``."""
+
+_BRIGHTNESS_SCATTER = 0.8
+"""Scatter of the magnitude of a lens: a fifth in velocity dispersion, which goes in as 10 log."""
 
 Rng = np.random.Generator
 
@@ -147,7 +155,9 @@ def draw_magnitude(
 
 
 def guess_redshift(magnitudes: dict[str, float]) -> float:
-    """Return the redshift at which a red galaxy has these colors best; NaN without a color.
+    """Return the redshift at which a massive red galaxy looks like this; NaN without a color.
+
+    The colors say it where they are clear, the brightness where they are not.
 
     Args:
         magnitudes: AB, by band; NaN where the host is not seen.
@@ -160,6 +170,10 @@ def guess_redshift(magnitudes: dict[str, float]) -> float:
             track = np.array([colors("red", float(z))[k] for z in _REDSHIFTS])
             misfit += ((color - track) / scatter) ** 2
             known += 1
+    brightness = magnitudes.get("i", math.nan)
+    if math.isfinite(brightness):
+        track = [red_magnitude_i(float(z), REFERENCE_DISPERSION_KM_S) for z in _REDSHIFTS]
+        misfit += ((brightness - np.array(track)) / _BRIGHTNESS_SCATTER) ** 2
     return float(_REDSHIFTS[int(np.argmin(misfit))]) if known else math.nan
 
 
