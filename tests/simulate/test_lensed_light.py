@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch", reason="injecting needs the extra [train]")
 pytest.importorskip("caustics", reason="injecting needs the extra [train]")
 
-from skysieve.simulate.galaxies import colors
+from skysieve.simulate.galaxies import colors, red_magnitude_i
 from skysieve.simulate.injection import System, guess_redshift
 from skysieve.simulate.lensed_light import (
     fineness,

@@ -64,7 +64,7 @@ def find_host(
     weighted = np.where(valid, planes, 0) / noise[:, None, None]
     light = weighted.sum(0, dtype=np.float64) / np.sqrt(len(planes))
     smooth: Plane = _ndimage.gaussian_filter(light, 1.0) * np.sqrt(4 * np.pi)
-    y, x = np.indices(light.shape, np.float64)
+    y, x = _grid(light)
     middle = [(side - 1) / 2 for side in light.shape]
     near = (y - middle[0]) ** 2 + (x - middle[1]) ** 2 <= max(reach_pixels, 1.0) ** 2
     peak = np.where(near, smooth, -np.inf)
@@ -85,7 +85,7 @@ def find_host(
 
 def _adapt(light: Plane, start: tuple[float, float]) -> tuple[tuple[float, float], Matrix]:
     """Return center and moments of what a Gaussian window of the same shape sees."""
-    y, x = np.indices(light.shape, np.float64)
+    y, x = _grid(light)
     center, moments = start, 4.0 * np.eye(2)
     for _ in range(ROUNDS):
         dx, dy = x - center[0], y - center[1]
@@ -108,6 +108,12 @@ def _adapt(light: Plane, start: tuple[float, float]) -> tuple[tuple[float, float
             doubled,
         )
     return center, moments
+
+
+def _grid(light: Plane) -> tuple[Plane, Plane]:
+    rows, columns = light.shape
+    y = np.arange(rows, dtype=np.float64)[:, None] + np.zeros((1, columns))
+    return y, np.arange(columns, dtype=np.float64)[None, :] + np.zeros((rows, 1))
 
 
 def _is_sound(moments: Matrix, largest_pixels: float) -> bool:

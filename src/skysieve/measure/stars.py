@@ -24,7 +24,7 @@ FINE = 3
 """Points a side of a pixel over which the profile is averaged."""
 
 _ndimage: Any = scipy.ndimage
-_least_squares: Any = scipy.optimize.least_squares
+_optimize: Any = scipy.optimize
 
 Plane = Float64[np.ndarray, "y x"]
 
@@ -111,7 +111,9 @@ def _fit_star(stamp: Plane, noise: float, beta: float) -> float:
     middle = (side - 1) / 2
     peak = float(stamp[side // 2, side // 2])
     shape = 1 / np.sqrt(2 ** (1 / beta) - 1) / 2
-    line = (np.arange(side * FINE) - (FINE - 1) / 2) / FINE
+    line: Float64[np.ndarray, " n"] = (
+        np.arange(side * FINE, dtype=np.float64) - (FINE - 1) / 2
+    ) / FINE
 
     def model(p: Float64[np.ndarray, " p"]) -> Plane:
         """Return the profile: center, logs of both widths, angle, height, sky."""
@@ -122,9 +124,13 @@ def _fit_star(stamp: Plane, noise: float, beta: float) -> float:
         fine = (1 + (along / core[0]) ** 2 + (across / core[1]) ** 2) ** -beta
         return p[5] * fine.reshape(side, FINE, side, FINE).mean((1, 3)) + p[6]
 
+    def residuals(p: Float64[np.ndarray, " p"]) -> Float64[np.ndarray, " n"]:
+        """Return what the profile leaves, in units of the noise."""
+        return ((model(p) - stamp) / noise).ravel()
+
     width = np.log(side / 3.5)
     start = np.array([middle, middle, width, width - 0.05, 0.3, 1.2 * peak, 0.0])
-    fit: Any = _least_squares(lambda p: ((model(p) - stamp) / noise).ravel(), start, max_nfev=25)
+    fit: Any = _optimize.least_squares(residuals, start, max_nfev=25)
     found: Float64[np.ndarray, " p"] = np.asarray(fit.x)
     wide, narrow = np.exp(max(found[2:4])), np.exp(min(found[2:4]))
     residual = np.sqrt(np.mean(np.square(model(found) - stamp)))
