@@ -1,3 +1,4 @@
+# pyright: standard
 """The object in the middle of an image: where it is, how long and which way its light lies."""
 
 from __future__ import annotations

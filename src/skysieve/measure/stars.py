@@ -1,3 +1,4 @@
+# pyright: standard
 """The seeing of an image, from the stars that happen to be in it."""
 
 from __future__ import annotations
