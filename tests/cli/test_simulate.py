@@ -40,10 +40,10 @@ class TestRefuses:
 @pytest.fixture
 def uncompiled(monkeypatch):
     pytest.importorskip("caustics", reason="simulating needs the extra [train]")
-    from skysieve.simulate import lens_scenarios, render
+    from skysieve.simulate import kernels, lens_scenarios
 
     monkeypatch.setattr(lens_scenarios, "RENDERED", 8)
-    monkeypatch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
+    monkeypatch.setattr(kernels, "_compiled", lambda kernel: kernel)
 
 
 def test_says_what_it_made_and_where(skysieve, tmp_path, uncompiled):

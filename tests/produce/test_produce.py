@@ -21,7 +21,7 @@ from skysieve.produce import run as producing  # noqa: E402
 from skysieve.produce.layouts import LAYOUTS  # noqa: E402
 from skysieve.produce.plan import SetPlan, plan_set  # noqa: E402
 from skysieve.produce.run import produce  # noqa: E402
-from skysieve.simulate import euclid, lens_scenarios, render  # noqa: E402
+from skysieve.simulate import euclid, kernels, lens_scenarios, render  # noqa: E402
 
 EASY = ("camera.side=32", "lens.min_arc_snr=5", "lens.min_contrast=0.1", "lens.group_fraction=0",
         "artifacts=none")  # fmt: skip
@@ -36,6 +36,7 @@ def small():
         patch.setattr(lens_scenarios, "RENDERED", 8)
         patch.setattr(euclid, "RENDERED", 4)
         patch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
+        patch.setattr(kernels, "_compiled", lambda kernel: kernel)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # for images this small, threads cost more than they do
         yield

@@ -11,7 +11,7 @@ pytest.importorskip("caustics", reason="simulating needs the extra [train]")
 from skysieve.core.survey import survey  # noqa: E402
 from skysieve.recipe.scenarios import SCENARIOS, scenario_plan  # noqa: E402
 from skysieve.recipe.settings import change  # noqa: E402
-from skysieve.simulate import lens_scenarios, render  # noqa: E402
+from skysieve.simulate import kernels, lens_scenarios, render  # noqa: E402
 from skysieve.simulate.artifacts import draw_artifacts  # noqa: E402
 from skysieve.simulate.instrument import sky_noise  # noqa: E402
 from skysieve.simulate.lens_scenarios import LensSky  # noqa: E402
@@ -34,7 +34,7 @@ def small():
     """Eight scenes at once, without compiling."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lens_scenarios, "RENDERED", 8)
-        patch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
+        patch.setattr(kernels, "_compiled", lambda kernel: kernel)
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # for images this small, threads cost more than they do
         yield

@@ -105,26 +105,19 @@ class Cast:
         return [self._show(role, lenses, found) for role in roles]
 
     def _lenses(self, bases: Sequence[int]) -> dict[int, Seen]:
-        """Return the lens of each base: the first of its candidates that can be seen.
-
-        Which candidates are rendered together changes nothing; filling every batch with further
-        candidates saves time.
-        """
+        """Return the lens of each base: the first of its candidates that can be seen."""
         waiting = {base: self._candidates(base) for base in bases}
         found: dict[int, Seen] = {}
         while waiting:
-            turns = (
-                (base, drawn)
-                for _ in range(self.stage.rendered)
-                for base, draws in waiting.items()
-                if (drawn := next(draws, None))
-            )
-            tries = list(islice(turns, self.stage.rendered))
-            if not tries:
-                raise self._impossible()
+            tries: list[tuple[int, Drawn]] = []
+            for base, draws in islice(waiting.items(), self.stage.rendered):
+                drawn = next(draws, None)
+                if drawn is None:
+                    raise self._impossible()
+                tries.append((base, drawn))
             rendered = self.stage.render([drawn for _, drawn in tries], True)
             for (base, _), seen in zip(tries, rendered, strict=True):
-                if base in waiting and self._can_be_seen(seen):
+                if self._can_be_seen(seen):
                     found[base] = seen
                     del waiting[base]
         return found

@@ -22,16 +22,17 @@ from skysieve.simulate.casting import (
     judge,
     magnitudes,
 )
-from skysieve.simulate.instrument import COUNTS_ZERO_POINT_AB, draw_psf, sky_noise
+from skysieve.simulate.instrument import COUNTS_ZERO_POINT_AB, sky_noise
 from skysieve.simulate.observing import Images, Level, draw_level, observe, to_pictures, to_unit
-from skysieve.simulate.render import render_parts
+from skysieve.simulate.painter import paint_parts
+from skysieve.simulate.psf import draw_wide_stamps
 from skysieve.simulate.roles import GroundPlan, role_of
 from skysieve.simulate.scenario import Batch, Exposure
 from skysieve.simulate.scenes import Scenes
 from skysieve.simulate.spoiling import spoil
 
 RENDERED = 64
-"""Scenes rendered at once, always: the compiled kernels are for this number."""
+"""Scenes rendered at once, at most; how many, changes no bit of any."""
 
 TRUTH = ("lensed", "host", "neighbors", "artifacts")
 
@@ -92,22 +93,21 @@ class LensSky:
         )
 
     def _render(self, drawn: Sequence[Drawn], lensing: bool) -> list[Seen]:
-        """Return what is seen of some scenes, at most ``RENDERED``; empty places are filled up."""
-        full = [*drawn, *[drawn[0]] * (self.cast.stage.rendered - len(drawn))]
-        camera, scenes = self.plan.camera, Scenes.stack([scene for _, scene in full])
-        stamps = {
-            number: draw_psf(camera, self.instrument, seed=self.seed, index=2 * number + lensing)
+        """Return what is seen of some scenes, at most ``RENDERED``."""
+        camera, scenes = self.plan.camera, Scenes.stack([scene for _, scene in drawn])
+        stamps = [
+            draw_wide_stamps(camera, self.instrument, seed=self.seed, index=2 * number + lensing)
             for number, _ in drawn
-        }
-        parts = render_parts(
+        ]
+        parts = paint_parts(
             scenes,
             side=camera.side,
             pixel_scale_arcsec=self.instrument.pixel_scale_arcsec,
-            psf=np.stack([stamps[number] for number, _ in full]),
+            psf=np.stack(stamps),
             lensing=lensing,
             compiled=self.plan.compiled,
         )
-        judged = judge(parts, self.noise) if lensing else [{}] * len(full)
+        judged = judge(parts, self.noise) if lensing else [{}] * len(drawn)
         return [
             Seen(
                 scene=number,

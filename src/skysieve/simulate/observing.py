@@ -6,13 +6,13 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32
+from scipy.ndimage import correlate1d
 
 from skysieve.recipe.frames import NoisePlan
 from skysieve.simulate.instrument import (
     HUMVI_ALPHA,
     HUMVI_Q,
     HUMVI_SCALES,
-    add_noise,
     humvi_picture,
 )
 
@@ -59,15 +59,16 @@ def observe(
         level: How noisy it is.
         rng: Decides the grain.
     """
-    noise = sky / level.depth
-    noisy = add_noise(
-        light[None],
-        noise[None],
-        gain=np.array([level.gain]),
-        correlation=np.array([level.correlation]),
-        rng=rng,
-    )
-    return noisy[0] + (level.background * noise)[:, None, None].astype(np.float32)
+    noise = (sky / level.depth).astype(np.float32)[:, None, None]
+    photons = np.maximum(light, 0) / np.float32(level.gain)
+    sigma = np.sqrt(np.square(noise) + photons)
+    grain = rng.standard_normal(light.shape, np.float32)
+    if level.correlation > 0:
+        kernel = np.exp(-0.5 * (np.arange(-2, 3) / max(level.correlation, 1e-3)) ** 2)
+        kernel /= np.sqrt(np.square(kernel).sum())  # keeps the variance
+        for axis in (1, 2):
+            grain = correlate1d(grain, kernel, axis, mode="wrap")
+    return light + grain * sigma + np.float32(level.background) * noise
 
 
 def to_unit(images: Images, scaling: Literal["joint", "band"]) -> Images:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import assert_never
 
 import numpy as np
 from astropy.io import fits
-from jaxtyping import Float
+from jaxtyping import Float, Float32
 
 from skysieve.core.errors import InputError
 from skysieve.core.random import stream
-from skysieve.core.survey import survey
+from skysieve.core.survey import Survey, survey
 from skysieve.recipe.camera import GaussianPsfPlan, MoffatPsfPlan, ObservingPlan, StampPsfPlan
+from skysieve.recipe.simulation import CameraPlan
 
 Stamp = Float[np.ndarray, "k k"]
 Stamps = Float[np.ndarray, "band k k"]
@@ -64,6 +66,72 @@ def draw_stamps(
             case _:
                 assert_never(plan.psf)
     return np.stack(stamps)
+
+
+def draw_wide_stamps(plan: CameraPlan, camera: Survey, *, seed: int, index: int) -> Stamps:
+    """Return the stamps that ``instrument.draw_psf`` draws, so wide that no edge is seen.
+
+    References:
+        Moffat 1969, A&A 3, 455.
+    """
+    rng = stream(seed, "psf", index)
+    beta, shared = rng.uniform(*plan.moffat_beta), rng.normal(0, plan.seeing_spread)
+    q, phi = rng.uniform(0.9, 1.0), rng.uniform(0, np.pi)
+    own = np.exp(shared + rng.normal(0, plan.seeing_spread / 2, len(plan.bands)))
+    median = plan.seeing_factor * np.array(
+        [camera.band(name).psf_fwhm_arcsec for name in plan.bands]
+    )
+    return wide_moffats(median * own / camera.pixel_scale_arcsec, beta, q=q, phi=phi)
+
+
+def wide_moffats(
+    fwhm_pixels: Float[np.ndarray, " band"], beta: float, *, q: float, phi: float
+) -> Float32[np.ndarray, "band k k"]:
+    """Return Moffat profiles that sum to 1, averaged over each pixel and ending smoothly.
+
+    All bands at once, in a tenth of the time of ``moffat``.
+
+    Args:
+        fwhm_pixels: Along the major axis.
+        beta: Slope of the wings.
+        q: Minor over major axis.
+        phi: Angle of the major axis to x, in rad.
+    """
+    (x, y), (near_x, near_y), edge = _wide_grid()
+    core2 = (fwhm_pixels**2 / (4 * (2 ** (1 / beta) - 1))).astype(np.float32)[:, None, None]
+    cos, sin = np.cos(phi), np.sin(phi)
+    form = (cos**2 + sin**2 / q**2, cos * sin * (1 - q**-2), sin**2 + cos**2 / q**2)
+    xx, xy, yy = (np.float32(factor) for factor in form)
+
+    def profile(at_x: np.ndarray, at_y: np.ndarray) -> np.ndarray:
+        r2 = xx * at_x * at_x + 2 * xy * at_x * at_y + yy * at_y * at_y
+        return np.exp(-np.float32(beta) * np.log1p(r2 / core2))
+
+    stamps = profile(x, y)
+    fine = profile(near_x, near_y).reshape(len(stamps), CORE_SIDE, 2, CORE_SIDE, 2).mean((2, 4))
+    first = (STAMP_SIDE - CORE_SIDE) // 2
+    core = slice(first, first + CORE_SIDE)
+    stamps[:, core, core] = fine
+    stamps *= edge
+    return stamps / stamps.sum((1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _wide_grid() -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """Return x and y of a stamp, of two by two points in each pixel of its core, and its taper.
+
+    The two points by Gauss and Legendre make the average right to the fourth order; the taper falls
+    from 1 to 0 in the outer quarter.
+    """
+    half, core = STAMP_SIDE // 2, CORE_SIDE // 2
+    line = np.arange(-half, half + 1, dtype=np.float32)
+    apart = np.float32(1 / (2 * np.sqrt(3)))
+    near = (np.arange(-core, core + 1, dtype=np.float32)[:, None] + [-apart, apart]).ravel()
+    grids = [np.meshgrid(one.astype(np.float32), one.astype(np.float32)) for one in (line, near)]
+    x, y = grids[0]
+    outward = np.clip((np.hypot(x, y) / (half + 1) - 0.75) / 0.25, 0, 1)
+    edge = np.cos(np.pi / 2 * outward).astype(np.float32) ** 2
+    return list(grids[0]), list(grids[1]), edge
 
 
 def gaussian(
