@@ -88,7 +88,7 @@ class TwinSet:
         size: How many they are.
         classes: Their classes.
         splits: Their splits.
-        correlation: 1 if every pixel is the same, else that of their small pictures.
+        correlation: 1 if every pixel is the same, else that of their grain.
     """
 
     rows: tuple[int, ...]

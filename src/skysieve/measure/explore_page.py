@@ -22,7 +22,7 @@ from skysieve.measure.intervals import LEVEL
 from skysieve.measure.sheets import LARGEST_SIDE, make_sheet, sheet_name
 from skysieve.measure.shortcuts import ALLOWED, RESAMPLES, Separation, ShortcutCheck
 from skysieve.measure.tally import MOST_DIGESTS
-from skysieve.measure.twins import ALIKE, SIDE
+from skysieve.measure.twins import ALIKE
 
 HTML, JSON = "explore.html", "explore.json"
 _LAYOUTS, _SIZES = 12, 3
@@ -86,7 +86,6 @@ def render_html(found: Exploration) -> str:
         status_meanings={status.value: status.meaning for status in Status},
         allowed=ALLOWED,
         alike=ALIKE,
-        thumb_side=SIDE,
         resamples=RESAMPLES,
         most_digests=MOST_DIGESTS,
         level=LEVEL,

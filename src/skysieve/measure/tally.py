@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt64
+from jaxtyping import Bool, Float16, Float64, UInt64
 
 from skysieve.core.survey import PixelKind
 from skysieve.measure.cues import CueTable
@@ -90,7 +90,7 @@ class Look:
         digests: A hash of the pixels of each.
         measured: Positions of the rows that were measured.
         cues: Their cues.
-        thumbs: Their small pictures.
+        thumbs: Their grain.
         pictures: Color pictures by position.
     """
 
@@ -108,7 +108,7 @@ class Look:
     digests: UInt64[np.ndarray, " n"]
     measured: tuple[int, ...]
     cues: CueTable
-    thumbs: Float32[np.ndarray, "m pixel"]
+    thumbs: Float16[np.ndarray, "m pixel"]
     pictures: Mapping[int, Picture]
 
 
@@ -122,7 +122,7 @@ class Kept:
         name: Its class; empty text if unknown.
         split: Its split; empty text if none.
         cues: Its cues, as a table of one row.
-        thumb: Its small picture.
+        thumb: Its grain.
     """
 
     row: int
@@ -130,7 +130,7 @@ class Kept:
     name: str
     split: str
     cues: CueTable
-    thumb: Float32[np.ndarray, " pixel"]
+    thumb: Float16[np.ndarray, " pixel"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, UInt8
+from jaxtyping import Bool, Float16, Float32, Float64, UInt8
 
 from skysieve.core.random import stream
 from skysieve.core.watch import Progress, Watch, ignore
@@ -19,7 +19,7 @@ from skysieve.measure.exploration import Exploration
 from skysieve.measure.pictures import color_picture
 from skysieve.measure.sheets import fit_picture
 from skysieve.measure.tally import Layout, Look, Tally
-from skysieve.measure.twins import SIDE, digest_pixels, shrink
+from skysieve.measure.twins import PATCH, SIDE, digest_pixels, shrink
 
 SPAN_ROWS = 256
 """Rows that get their random keys together; a change of it changes which rows are sampled."""
@@ -175,9 +175,9 @@ def _cues(
 
 def _thumbs(
     pixels: Float32[np.ndarray, "n band y x"], rows: Sequence[int]
-) -> Float32[np.ndarray, "m pixel"]:
+) -> Float16[np.ndarray, "m pixel"]:
     if not rows:
-        return np.empty((0, SIDE * SIDE), np.float32)
+        return np.empty((0, SIDE**2 + PATCH**2), np.float16)
     return shrink(pixels[list(rows)])
 
 
