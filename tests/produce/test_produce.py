@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +26,21 @@ from skysieve.produce.layouts import LAYOUTS  # noqa: E402
 from skysieve.produce.plan import SetPlan, plan_set  # noqa: E402
 from skysieve.produce.run import produce  # noqa: E402
 from skysieve.simulate import euclid, kernels, lens_scenarios, render  # noqa: E402
+
+LONGEST_S = 300
+"""A miniature takes seconds; one that hangs must fail its test, not stop the suite."""
+
+SIMULATE = """
+import sys
+from pathlib import Path
+import torch
+from skysieve import pipeline
+from skysieve.simulate import lens_scenarios
+lens_scenarios.RENDERED = 8
+torch.set_num_threads(1)
+plan = pipeline.plan_set("lens-gri", 40, layout=sys.argv[2], settings=sys.argv[3:])
+pipeline.simulate(plan.model_copy(update={"part_rows": 4}), sys.argv[1])
+"""
 
 EASY = ("camera.side=32", "lens.min_arc_snr=5", "lens.min_contrast=0.1", "lens.group_fraction=0",
         "artifacts=none")  # fmt: skip
@@ -202,6 +221,38 @@ class TestGoingOn:
         with pytest.raises(InputError, match="not empty"):
             produce(tmp_path, miniature())
         assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("layout", ["parquet", "deeplense"])
+def test_a_process_killed_half_way_and_started_again_ends_byte_identical(tmp_path, layout):
+    """SIGKILL, which nothing can catch; the same command again must end with the same bytes."""
+
+    def command(name: str) -> list[str]:
+        settings = (*EASY, "compiled=false")
+        return [sys.executable, "-c", SIMULATE, str(tmp_path / name), layout, *settings]
+
+    subprocess.run(command("undisturbed"), check=True, timeout=LONGEST_S)
+    with subprocess.Popen(command("set")) as process:
+        wait_for_parts(process, tmp_path / "set", 3)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL, "it was never stopped: the test needs more rows"
+    done = len(list((tmp_path / "set" / "parts").glob("*.parquet")))
+    assert 3 <= done < 10
+    assert not (tmp_path / "set" / "_SUCCESS").exists()
+    subprocess.run(command("set"), check=True, timeout=LONGEST_S)
+    found = files(tmp_path / "set")
+    assert {"scenes.parquet", "labels.csv", "_SUCCESS"} < set(found)
+    assert any(name.startswith("truth/lensed/") for name in found)
+    assert found == files(tmp_path / "undisturbed")
+
+
+def wait_for_parts(process: subprocess.Popen[bytes], folder: Path, wanted: int) -> None:
+    """Wait until a set has this many parts, or its process has ended."""
+    until = time.monotonic() + LONGEST_S
+    while process.poll() is None and time.monotonic() < until:
+        if len(list(folder.glob("parts/*.parquet"))) >= wanted:
+            return
+        time.sleep(0.002)
 
 
 def torn_at(part: int, write):
