@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.ndimage
+import scipy.ndimage  # pyright: ignore[reportMissingTypeStubs]  it has no types
 from jaxtyping import Float, Float16, Float32, Float64, Int64, UInt64
 from PIL import Image
 
@@ -124,7 +124,8 @@ def _piece(light: Gray) -> Float64[np.ndarray, "piece piece"]:
     top, left = (light.shape[0] - tall) // 2, (light.shape[1] - wide) // 2
     cut = light[top : top + tall, left : left + wide].astype(np.float64)
     coarse = cut.reshape(tall // factor, factor, wide // factor, factor).mean(axis=(1, 3))
-    y, x = (np.arange(length) - (length - 1) / 2 for length in coarse.shape)
+    rows, columns = (int(length) for length in coarse.shape)
+    y, x = np.arange(rows) - (rows - 1) / 2, np.arange(columns) - (columns - 1) / 2
     nearness = np.exp(-(y[:, None] ** 2 + x**2) / (2 * _NEAR_CENTER**2))
     smooth = _ndimage.gaussian_filter(coarse, 1.5, mode="nearest")
     # A place that is brightest about itself stays so when the frame is cropped, wherever its center.

@@ -16,7 +16,7 @@ from jaxtyping import Float32
 
 from skysieve.core.cutouts import Cutouts
 from skysieve.core.errors import RecipeError
-from skysieve.core.files import whole_file, write_text
+from skysieve.core.files import remove_leftovers, whole_file, write_text
 from skysieve.core.scores import Status
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.images.open import ids_of, read_source
@@ -40,7 +40,6 @@ from skysieve.produce.parts import (
     is_done,
     make_parts,
     read_table,
-    remove_leftovers,
     write_table,
 )
 from skysieve.produce.run import LABELS, SCENES, SUCCESS

@@ -36,7 +36,7 @@ def instance_masks(
         pixel_scale_arcsec: Size of a pixel.
     """
     lensed, host, around = (
-        (part > threshold[:, None, None]).any(0, keepdims=True) for part in parts
+        np.any(part > threshold[:, None, None], axis=0, keepdims=True) for part in parts
     )
     companions = seen.kind == "control" and bool(seen.facts["companions"])
     rows = neighbor_rows(seen.tables, companions=companions)

@@ -133,7 +133,7 @@ def cells(rng: Rng, density: Callable[[Numbers], Numbers], low: float, high: flo
         high: Its end.
     """
     width = (high - low) / CELLS
-    heights = density(low + width * (np.arange(CELLS) + 0.5))
+    heights = np.asarray(density(low + width * (np.arange(CELLS) + 0.5)))
     total = float(heights.sum())
     if not total > 0:
         return Drawn(low, 0.0)

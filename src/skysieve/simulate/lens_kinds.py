@@ -183,7 +183,11 @@ def _lens(
 ) -> tuple[Lens, float]:
     """Add the lens in front of a source; return it with its factor, 0 if there is none."""
     drawn = draw_deflector(rng, radius, behind.redshift, density)
-    stars = float(np.clip(drawn.dispersion_km_s, *BCG_KM_S)) if group else drawn.dispersion_km_s
+    stars = (
+        float(np.clip(drawn.dispersion_km_s, BCG_KM_S[0], BCG_KM_S[1]))
+        if group
+        else drawn.dispersion_km_s
+    )
     lens = Lens(place, drawn.redshift, min(stars, 450.0), radius)
     draft.facts |= {
         "z_lens": drawn.redshift,

@@ -80,7 +80,7 @@ class LensSky:
             np.stack(planes) for planes in zip(*(one.parts for one in shown), strict=True)
         )
         artifacts = np.stack(masks).astype(np.float32)
-        truth = dict(zip(TRUTH, (lensed, host, neighbors, artifacts), strict=True))
+        truth = {"lensed": lensed, "host": host, "neighbors": neighbors, "artifacts": artifacts}
         bands = self.plan.camera.bands
         return Batch(
             exposures=(Exposure(pixels=self._finish(np.stack(seen)), truth=truth),),

@@ -98,7 +98,8 @@ def surface_planes(
 ) -> tuple[Float[Tensor, "batch owned y x"], Float[Tensor, "batch plane band y x"]]:
     """Return the light in front and that of each source plane lensed, before the PSF."""
     side, scale = frame
-    front = add_sersics(light, *positions(side, scale), scale) * scale**2
+    x, y = positions(side, scale)
+    front = add_sersics(light, x, y, scale) * scale**2
     fine = scale / SUPERSAMPLING
     x, y = positions(side * SUPERSAMPLING, fine)
     lensed = []

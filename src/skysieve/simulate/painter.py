@@ -121,6 +121,7 @@ def _layers(
 ) -> list[Layer]:
     """Return all that is to be painted of some scenes."""
     hosts = np.array(scenes.hosts[some])
+    host, neighbors, _, _ = planes
     tables, owners, places = [], [], []
     for table, own in ((scenes.light, None), (scenes.companions, planes[COMPANIONS])):
         scene, row = _there(table[some], len(LIGHT))
@@ -128,8 +129,10 @@ def _layers(
             continue
         tables.append(table[some][scene, row])
         owners.append(scene)
-        ordinary = np.where(row < hosts[scene], planes[HOST], planes[NEIGHBORS])
-        places.append(ordinary if own is None else np.full(len(scene), own))
+        if own is None:
+            places.append(np.where(row < hosts[scene], host, neighbors))
+        else:
+            places.append(np.full(len(scene), own))
     table, scene, plane = (np.concatenate(parts) for parts in (tables, owners, places))
     lights, flux = lights_of(table, grid), table[:, len(LIGHT) :]
     peak = peaks(lights) * flux.max(1)

@@ -147,7 +147,7 @@ def add_up(
     """Return the sum of all items on each target tile, in each band; in the items' order."""
     items = np.arange(len(values))
     base = sparse.coo_array((items + 1, (target, items)), shape=(count, len(values))).tocsr()
-    order = np.asarray(base.data) - 1
+    order = np.asarray(base.data, np.intp) - 1
     planes = []
     for band in range(flux.shape[1]):
         weights = flux[order, band].astype(np.float32)
