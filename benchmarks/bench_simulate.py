@@ -136,7 +136,8 @@ def produce(name: str, images: int, workers: int) -> None:
     """Print the images a second of a whole `skysieve simulate`, once it has compiled."""
     with tempfile.TemporaryDirectory(prefix="skysieve-bench-") as folder:
         for part, count in (("warm", 64 * workers), ("timed", images)):
-            command = [sys.executable, "-m", "skysieve.cli.app", "simulate", name, "-n", str(count),
+            command = [sys.executable, "-c", "from skysieve.cli.app import main; main()",
+                       "simulate", name, "-n", str(count),
                        "--out", f"{folder}/{part}", "--workers", str(workers)]  # fmt: skip
             begun, used = time.perf_counter(), _children()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

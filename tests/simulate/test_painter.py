@@ -113,7 +113,7 @@ def test_a_disk_is_the_average_over_each_pixel_of_the_slow_renderers(shape):
     slow = slow.reshape(48, times, 48, times).mean((1, 3))
     assert len(row) == len(DISK) + 1
     apart, blurred = (gaussian_filter(light, 1.5) for light in (image - slow, slow))
-    assert np.abs(apart).max() < 1e-3 * blurred.max()
+    assert np.abs(apart).max() < 2e-3 * blurred.max()
 
 
 def test_lensing_keeps_surface_brightness():
@@ -207,7 +207,7 @@ class TestAWideStamp:
         for stamp, width in zip(stamps, fwhm, strict=True):
             profile = (1 + (u**2 + v**2) * 4 * (2 ** (1 / 3) - 1) / width**2) ** -3.0
             exact = profile.reshape(side, points, side, points).mean((1, 3))
-            assert np.abs(stamp / stamp.max() - exact / exact.max()).max() < 1e-3
+            assert np.abs(stamp / stamp.max() - exact / exact.max()).max() < 2e-3
             assert stamp.sum() == pytest.approx(1, rel=1e-5)
 
     def test_fades_before_its_edge(self):

@@ -14,7 +14,7 @@ from skysieve.simulate.tiles import LEVELS, Grid, averaged, corners, nodes
 
 NOTHING = 1e-5
 """Light against a source's center that is not painted."""
-POINTS_PER_WIDTH = 1.2
+POINTS_PER_WIDTH = 1.0
 """Rays for each standard deviation of a source across its minor axis, at least."""
 CENTER_RADII = (1.0, 0.3)
 """Effective radii around a source's center in which rays are denser."""
@@ -143,7 +143,7 @@ def _points(
     scene: np.ndarray, tile: np.ndarray, fineness: int, grid: Grid
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return scene, x and y of tiles, once for each of the points within a pixel."""
-    within = nodes(fineness, even=True)
+    within = nodes(fineness)
     x, y = corners(tile, grid.tiles)
     px = ((x - grid.middle)[:, None] + within[None, :, 0]).ravel()
     py = ((y - grid.middle)[:, None] + within[None, :, 1]).ravel()

@@ -193,7 +193,7 @@ def _lens(
         "z_lens": drawn.redshift,
         "dispersion_km_s": drawn.dispersion_km_s,
         "einstein_radius_arcsec": radius,
-        "shear": float(np.hypot(*draft.shear)),
+        "shear": float(np.hypot(draft.shear[0], draft.shear[1])),
     }
     return add_lens(draft, rng, lens, owner=1, group=group), drawn.factor
 

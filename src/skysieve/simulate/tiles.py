@@ -85,16 +85,14 @@ def choose(away: Float32[np.ndarray, "row tile"], reach: Float[np.ndarray, "row 
     return Items(row[order], tile[order], fineness[order])
 
 
-def nodes(fineness: int, *, even: bool = False) -> Float[np.ndarray, "point 2"]:
+def nodes(fineness: int) -> Float[np.ndarray, "point 2"]:
     """Return the points (x, y) within a pixel at which light is averaged, from the pixel's center.
 
-    Args:
-        fineness: Points each way.
-        even: Evenly spaced, best for small smooth lights; else pairs of Gauss and Legendre.
+    They are pairs of Gauss and Legendre, whose average is right to the fourth order.
     """
-    cells = fineness if even or fineness == 1 else fineness // 2
+    cells = max(fineness // 2, 1)
     line = (np.arange(cells) + 0.5) / cells - 0.5
-    if cells < fineness:
+    if fineness > 1:
         line = (line[:, None] + np.array([-1, 1]) / (2 * cells * np.sqrt(3))).ravel()
     y, x = np.meshgrid(line, line, indexing="ij")
     return np.stack([x.ravel(), y.ravel()], 1)
