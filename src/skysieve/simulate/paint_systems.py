@@ -95,7 +95,7 @@ def surface_planes(
     sersics: Float[Tensor, "batch plane sersic column"],
     disks: Float[Tensor, "batch plane disk diskcolumn"],
     frame: Frame,
-) -> tuple[Float[Tensor, "batch owned y x"], Float[Tensor, "batch plane band y x"]]:
+) -> tuple[Float[Tensor, "batch flux y x"], Float[Tensor, "batch plane band y x"]]:
     """Return the light in front and that of each source plane lensed, before the PSF."""
     side, scale = frame
     x, y = positions(side, scale)
