@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skysieve.measure.twins import digest_pixels, identical, near_pairs, shrink
+from skysieve.measure.grain import shrink
+from skysieve.measure.twins import digest_pixels, identical, near_pairs
 
 
 def sky(n: int, seed: int = 0, side: int = 48) -> np.ndarray:

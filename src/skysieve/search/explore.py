@@ -16,10 +16,11 @@ from skysieve.images.browsing import Browsed, browse
 from skysieve.images.sources import COLOR, Failure, Listing, Stack
 from skysieve.measure.cues import CueTable, measure_cues
 from skysieve.measure.exploration import Exploration
+from skysieve.measure.grain import PATCH, SIDE, shrink
 from skysieve.measure.pictures import color_picture
 from skysieve.measure.sheets import fit_picture
 from skysieve.measure.tally import Layout, Look, Tally
-from skysieve.measure.twins import PATCH, SIDE, digest_pixels, shrink
+from skysieve.measure.twins import digest_pixels
 
 SPAN_ROWS = 256
 """Rows that get their random keys together; a change of it changes which rows are sampled."""

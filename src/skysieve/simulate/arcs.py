@@ -74,8 +74,8 @@ def paint_arcs(
         rays.append(_points(tiles[0][mine], tiles[1][mine], fineness, grid))
         lit.append((pairs, first + np.searchsorted(mine, item[pairs]) * fineness**2))
         first += len(mine) * fineness**2
-    seen_of, x, y = (np.concatenate(parts) for parts in zip(*rays, strict=True))
-    fine = _trace(seen_of, x, y, masses, compiled=compiled)
+    owner, x, y = (np.concatenate(parts) for parts in zip(*rays, strict=True))
+    fine = _trace(owner, x, y, masses, compiled=compiled)
     pair, start = (np.concatenate(parts) for parts in zip(*lit, strict=True))
     light = _light(fine, start, sources, row[pair], finest[item[pair]], compiled=compiled)
     return Painted(row[pair], tiles[1][item[pair]], light, np.ones(len(pair)))
@@ -123,7 +123,7 @@ def _at_masses(scene: np.ndarray, tile: np.ndarray, masses: Masses, grid: Grid) 
     x, y = (corner + (TILE - 1) / 2 - grid.middle for corner in corners(tile, grid.tiles))
     table = masses.table[scene]
     away = np.hypot(x[:, None] - table[:, :, 0], y[:, None] - table[:, :, 1])
-    return np.any((away < TILE) & (table[:, :, 2] > 0), axis=1)
+    return np.asarray(((away < TILE) & (table[:, :, 2] > 0)).any(1))
 
 
 def _deflections(radius: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -121,7 +121,6 @@ def _layers(
 ) -> list[Layer]:
     """Return all that is to be painted of some scenes."""
     hosts = np.array(scenes.hosts[some])
-    host, neighbors, _, _ = planes
     tables, owners, places = [], [], []
     for table, own in ((scenes.light, None), (scenes.companions, planes[COMPANIONS])):
         scene, row = _there(table[some], len(LIGHT))
@@ -129,10 +128,8 @@ def _layers(
             continue
         tables.append(table[some][scene, row])
         owners.append(scene)
-        if own is None:
-            places.append(np.where(row < hosts[scene], host, neighbors))
-        else:
-            places.append(np.full(len(scene), own))
+        ordinary = np.where(row < hosts[scene], planes[0], planes[1])
+        places.append(ordinary if own is None else np.full(len(scene), own))
     table, scene, plane = (np.concatenate(parts) for parts in (tables, owners, places))
     lights, flux = lights_of(table, grid), table[:, len(LIGHT) :]
     peak = peaks(lights) * flux.max(1)

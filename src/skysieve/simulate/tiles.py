@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Float32, Int
@@ -144,8 +144,8 @@ def add_up(
 ) -> Float32[np.ndarray, "band target point"]:
     """Return the sum of all items on each target tile, in each band; in the items' order."""
     items = np.arange(len(values))
-    base = sparse.coo_array((items + 1, (target, items)), shape=(count, len(values))).tocsr()
-    order = np.asarray(base.data, np.intp) - 1
+    base: Any = sparse.coo_array((items + 1, (target, items)), shape=(count, len(values))).tocsr()
+    order = np.asarray(base.data) - 1
     planes = []
     for band in range(flux.shape[1]):
         weights = flux[order, band].astype(np.float32)
