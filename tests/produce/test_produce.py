@@ -25,7 +25,7 @@ from skysieve.produce import run as producing  # noqa: E402
 from skysieve.produce.layouts import LAYOUTS  # noqa: E402
 from skysieve.produce.plan import SetPlan, plan_set  # noqa: E402
 from skysieve.produce.run import produce  # noqa: E402
-from skysieve.simulate import euclid, kernels, lens_scenarios, render  # noqa: E402
+from skysieve.simulate import casting, euclid, kernels, lens_scenarios, render  # noqa: E402
 
 LONGEST_S = 300
 """A miniature takes seconds; one that hangs must fail its test, not stop the suite."""
@@ -287,7 +287,7 @@ def test_two_processes_make_the_same_bytes(tmp_path):
 
 
 def test_a_plan_that_no_lens_meets_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(lens_scenarios, "CANDIDATES", 6)
+    monkeypatch.setattr(casting, "CANDIDATES", 6)
     plan = plan_set("lens-gri", 2, settings=(*EASY, "lens.min_arc_snr=1e9"))
     with pytest.raises(RecipeError, match="signal to noise of 1e\\+09"):
         produce(tmp_path / "set", plan)
