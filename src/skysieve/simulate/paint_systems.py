@@ -70,7 +70,7 @@ def paint(
         points = torch.as_tensor(systems.points, dtype=torch.float32)
         kernel = torch.as_tensor(psf, dtype=torch.float32)
 
-        def seen(plane: Planes) -> Float[np.ndarray, "n band y x"]:
+        def seen(plane: Planes) -> Float[np.ndarray, "_ band _ _"]:
             return convolve(plane, kernel)[..., inner, inner].numpy()
 
         neighbors, *hosts = (seen(front[:, k * BANDS : (k + 1) * BANDS]) for k in range(OWNERS))
