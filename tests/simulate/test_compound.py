@@ -103,6 +103,7 @@ def painted(draft, psf):
     )
 
 
+@pytest.mark.filterwarnings("ignore:.axes. should not be:DeprecationWarning")  # of lenstronomy
 class TestLight:
     PSF = moffat(6.0, 3.5, side=33)
     SHEAR = (0.03, -0.02)

@@ -157,12 +157,13 @@ class TestWeights:
     RADII, MAGNITUDES = (0.7, 2.8), (20.5, 25.0)
 
     @pytest.fixture(scope="class")
-    def sample(self):
+    @classmethod
+    def sample(cls):
         rows = []
         for k in range(6000):
             rng = stream(3, "weights", k)
-            radius = log_uniform(rng, *self.RADII)
-            behind = draw_galaxy_behind(rng, self.MAGNITUDES)
+            radius = log_uniform(rng, *cls.RADII)
+            behind = draw_galaxy_behind(rng, cls.MAGNITUDES)
             lens = draw_deflector(rng, radius.value, behind.redshift, galaxy_density)
             weight = radius.factor * behind.factor * lens.factor * np.pi * radius.value**2
             rows.append(
@@ -171,10 +172,11 @@ class TestWeights:
         return np.array(rows).T
 
     @pytest.fixture(scope="class")
-    def target(self):
+    @classmethod
+    def target(cls):
         """The density of lenses in ln(radius), magnitude, source and lens redshift, on a grid."""
-        ln_radius = np.linspace(*np.log(self.RADII), 13)
-        i = np.linspace(*self.MAGNITUDES, 19)
+        ln_radius = np.linspace(*np.log(cls.RADII), 13)
+        i = np.linspace(*cls.MAGNITUDES, 19)
         zs = np.linspace(*SOURCE_REDSHIFTS, 95)
         zl = np.linspace(*LENS_REDSHIFTS, 73)
         r, m, s, z = np.meshgrid(np.exp(ln_radius), i, zs, zl, indexing="ij", sparse=True)
