@@ -32,6 +32,8 @@ from skysieve.simulate.systems import Draft, light_row  # noqa: E402
 from tests.simulate.test_mass import models  # noqa: E402
 
 SCALE, SIDE = 0.1, 60
+BEYOND, FINE = 17, 12
+"""Pixels around lenstronomy's image, whose light the PSF brings in, and its parts of a pixel's side."""
 EASY = ("camera.side=48", "population.min_arc_snr=20", "population.min_contrast=0.05",
         "population.group_radius_arcsec=[1.5, 2.0]", "population.galaxy_radius_arcsec=[0.7, 1.5]",
         "population.pair_separation_arcsec=[2.0, 3.0]")  # fmt: skip
@@ -63,9 +65,10 @@ def theirs(rows, shear, sources, psf, *, scaling=None):
     """Return lenstronomy's image of Sersic sources; `scaling` is that of the deflection of each."""
     names, numbers = models(rows)
     numbers = [*numbers, {"gamma1": shear[0], "gamma2": shear[1]}]
-    half = (SIDE - 1) / 2 * SCALE
+    wide = SIDE + 2 * BEYOND
+    half = (wide - 1) / 2 * SCALE
     data = ImageData(
-        image_data=np.zeros((SIDE, SIDE)),
+        image_data=np.zeros((wide, wide)),
         ra_at_xy_0=-half,
         dec_at_xy_0=-half,
         transform_pix2angle=np.eye(2) * SCALE,
@@ -77,9 +80,10 @@ def theirs(rows, shear, sources, psf, *, scaling=None):
         source_model_class=LightModel(
             ["SERSIC_ELLIPSE"] * len(sources), deflection_scaling_list=scaling
         ),
-        kwargs_numerics={"supersampling_factor": 5, "supersampling_convolution": False},
+        kwargs_numerics={"supersampling_factor": FINE, "supersampling_convolution": False},
     )
-    return model.image(numbers, [sersic(*source, total=FLUX[1]) for source in sources])
+    image = model.image(numbers, [sersic(*source, total=FLUX[1]) for source in sources])
+    return image[BEYOND:-BEYOND, BEYOND:-BEYOND]
 
 
 def sersic(place, radius, n, shape, *, total):

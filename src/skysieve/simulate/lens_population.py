@@ -10,7 +10,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from scipy.special import gamma, gammainc, gammaincinv
 
 from skysieve.simulate.galaxies import COSMOLOGY
@@ -261,7 +261,7 @@ def effective_size(weights: Numbers) -> float:
     return float(np.sum(weights)) ** 2 / total if total > 0 else 0.0
 
 
-def rate_per_deg2(weights: Numbers, tries: Numbers) -> float:
+def rate_per_deg2(weights: Numbers, tries: Num[np.ndarray, "..."] | float) -> float:
     """Return how many lenses of a kind a square degree holds, of those that its images show.
 
     Args:

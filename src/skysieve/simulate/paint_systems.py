@@ -21,9 +21,9 @@ from skysieve.simulate.render import (
 )
 from skysieve.simulate.systems import BANDS, OWNERS, PLANES, Systems
 
-SUPERSAMPLING = 3
+SUPERSAMPLING = 4
 """Fine pixels per pixel, each way, in which sources are evaluated."""
-SOFTENING = 0.1
+SOFTENING = 0.01
 """Share of the usual softening of a cusp that sources have: they are finely sampled."""
 
 
