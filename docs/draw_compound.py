@@ -1,4 +1,4 @@
-"""Draw docs/images/compound.png: ``python docs/draw_compound.py``; needs the extra [train]."""
+"""Draw docs/images/compound.jpg: ``python docs/draw_compound.py``; needs the extra [train]."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skysieve.recipe.compound import KINDS, Compound
 from skysieve.recipe.settings import change
 from skysieve.simulate.scenario import open_scenario
 
-PICTURE = Path(__file__).parent / "images" / "compound.png"
+PICTURE = Path(__file__).parent / "images" / "compound.jpg"
 SEED = 4
 COLUMNS = 4
 
@@ -37,5 +37,5 @@ def draw_picture() -> Image.Image:
 
 if __name__ == "__main__":
     PICTURE.parent.mkdir(exist_ok=True)
-    draw_picture().save(PICTURE, optimize=True)
+    draw_picture().save(PICTURE, quality=92, subsampling=0)
     print(f"wrote {PICTURE}")

@@ -160,7 +160,7 @@ class TestWeights:
     @classmethod
     def sample(cls):
         rows = []
-        for k in range(6000):
+        for k in range(4000):
             rng = stream(3, "weights", k)
             radius = log_uniform(rng, *cls.RADII)
             behind = draw_galaxy_behind(rng, cls.MAGNITUDES)
