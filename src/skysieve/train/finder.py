@@ -47,7 +47,7 @@ class Held:
         batches: Raw pixels and labels; a batch has one side.
     """
 
-    batches: list[tuple[Float32[np.ndarray, "n band y x"], Int64[np.ndarray, " n"]]]
+    batches: list[tuple[Float32[np.ndarray, "_ band _ _"], Int64[np.ndarray, " _"]]]
 
     @property
     def labels(self) -> Int64[np.ndarray, " m"]:
