@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from pydantic import ValidationError
 
-from skysieve.cli.find import band_names
+from skysieve.cli.options import BANDS, IMAGES, MASK_VALUE, band_names
 from skysieve.cli.show import AS_JSON, bar, print_json
 from skysieve.core.errors import RecipeError
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from skysieve.produce.inject_plan import InjectSummary
     from skysieve.recipe.injection import InjectionPlan
 
-IMAGES, ARCS, CAMERA = "Images", "Arcs", "Camera"
-"""The panels of the help."""
+ARCS, CAMERA = "Arcs", "Camera"
+"""The panels of the help, besides that of the images."""
 
 
 def inject(
@@ -130,15 +130,7 @@ def inject(
             show_default=False,
         ),
     ] = None,
-    bands: Annotated[
-        str | None,
-        typer.Option(
-            metavar="B,B,...",
-            help="The bands of images that do not name theirs, in the order of their planes.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    bands: BANDS = None,
     pixel_scale: Annotated[
         float | None,
         typer.Option(
@@ -158,15 +150,7 @@ def inject(
             show_default=False,
         ),
     ] = None,
-    mask_value: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            help="A pixel of exactly this value holds no data and is left alone.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    mask_value: MASK_VALUE = None,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes.")] = 1,
     as_json: AS_JSON = False,
 ) -> None:
