@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from jaxtyping import Float32
 
 from skysieve.core.cutouts import Cutouts
 from skysieve.core.errors import RecipeError
-from skysieve.core.files import remove_leftovers, whole_file, write_text
+from skysieve.core.files import remove_leftovers, write_text
 from skysieve.core.scores import Status
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.images.open import ids_of, read_source
@@ -39,14 +37,15 @@ from skysieve.produce.parts import (
     Make,
     is_done,
     make_parts,
-    read_table,
+    merge_tables,
     write_table,
 )
 from skysieve.produce.run import LABELS, SCENES, SUCCESS
 from skysieve.produce.sight import Sight, look
 
 LENSED = "lensed"
-_LABEL_COLUMNS = ["id", "label", "class", "kind", "scene", "origin"]
+_LABEL_COLUMNS = ("id", "label", "class", "kind", "scene", "origin")
+_COUNTED = ["scene", "status", "label", "class", "psf"]
 
 Planes = Float32[np.ndarray, "band y x"]
 
@@ -229,27 +228,13 @@ def _merge(folder: Path, plan: InjectPlan) -> InjectSummary:
     by_status: Counter[str] = Counter()
     by_psf: Counter[str] = Counter()
     by_class: Counter[str] = Counter()
-    with whole_file(folder / SCENES) as table_file, whole_file(folder / LABELS) as text_file:
-        writer: pq.ParquetWriter | None = None
-        with text_file.open("w", encoding="utf-8", newline="") as text:
-            lines = csv.writer(text, lineterminator="\n")
-            lines.writerow(_LABEL_COLUMNS)
-            for part in plan.parts:
-                table = read_table(_table(folder, part))
-                writer = writer or pq.ParquetWriter(
-                    table_file, table.schema, compression="zstd", write_page_checksum=True
-                )
-                writer.write_table(table)
-                rows: list[dict[str, Any]] = table.select(
-                    [*_LABEL_COLUMNS, "status", "psf"]
-                ).to_pylist()
-                labeled = [row for row in rows if row["label"] is not None]
-                lines.writerows([row[name] for name in _LABEL_COLUMNS] for row in labeled)
-                by_status.update(_worst(rows))
-                by_class.update(row["class"] for row in labeled)
-                by_psf.update(row["psf"] for row in labeled if row["label"] == 1)
-        if writer:
-            writer.close()
+    paths = [_table(folder, part) for part in plan.parts]
+    for table in merge_tables(paths, folder / SCENES, folder / LABELS, _LABEL_COLUMNS):
+        rows: list[dict[str, Any]] = table.select(_COUNTED).to_pylist()
+        labeled = [row for row in rows if row["label"] is not None]
+        by_status.update(_worst(rows))
+        by_class.update(row["class"] for row in labeled)
+        by_psf.update(row["psf"] for row in labeled if row["label"] == 1)
     return InjectSummary(
         run_id=plan.run_id,
         n_rows=plan.listing.n_rows,

@@ -12,9 +12,9 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field
 
 from skysieve.core.errors import InputError, MismatchError, MissingError
-from skysieve.core.files import sha256_of, write_text
+from skysieve.core.files import sha256_of
 from skysieve.images import Listing, could_have, describe_bands, known_bands
-from skysieve.produce.plan import LIBRARIES, PLAN, difference, installed, refuse_strange
+from skysieve.produce.plan import LIBRARIES, PLAN, difference, installed, write_plan
 from skysieve.recipe.injection import PAINTABLE, InjectionPlan, StampPsf
 from skysieve.simulate.psf import read_stamp
 
@@ -144,10 +144,7 @@ def open_injection(folder: Path, plan: InjectPlan) -> None:
         InputError: It holds something else.
     """
     if not (folder / PLAN).exists():
-        refuse_strange(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        fields = {"run_id": plan.run_id, **plan.model_dump(mode="json")}
-        write_text(folder / PLAN, json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
+        write_plan(folder, plan.run_id, plan)
         return
     written = read_inject_plan(folder)
     if written.run_id != plan.run_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -73,6 +74,41 @@ def read_table(path: Path) -> pa.Table:
         raise InputError(
             f"{path} is damaged", "Remove it and repeat the command: the part is made again"
         ) from error
+
+
+def merge_tables(
+    parts: Sequence[Path], scenes: Path, labels: Path, label_columns: tuple[str, ...]
+) -> Iterator[pa.Table]:
+    """Write one table of all images and one of their labels, and yield the table of each part.
+
+    Both are there when all parts are through. An image without a label is not among the labels.
+
+    Args:
+        parts: The tables of the parts.
+        scenes: The Parquet file to write.
+        labels: The CSV file to write.
+        label_columns: Its columns, with ``label`` among them.
+
+    Raises:
+        InputError: A part was damaged.
+    """
+    with whole_file(scenes) as table_file, whole_file(labels) as text_file:
+        writer: pq.ParquetWriter | None = None
+        with text_file.open("w", encoding="utf-8", newline="") as text:
+            lines = csv.writer(text, lineterminator="\n")
+            lines.writerow(label_columns)
+            for path in parts:
+                table = read_table(path)
+                writer = writer or pq.ParquetWriter(
+                    table_file, table.schema, compression="zstd", write_page_checksum=True
+                )
+                writer.write_table(table)
+                labeled = table.filter(table["label"].is_valid())
+                columns = [labeled[name].to_pylist() for name in label_columns]
+                lines.writerows(zip(*columns, strict=True))
+                yield table
+        if writer:
+            writer.close()
 
 
 # ------------------------------------------------------------------------------------ processes

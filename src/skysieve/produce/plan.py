@@ -159,10 +159,7 @@ def open_set(folder: Path, plan: SetPlan) -> None:
         InputError: It holds something else.
     """
     if not (folder / PLAN).exists():
-        refuse_strange(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        fields = {"run_id": plan.run_id, **plan.model_dump(mode="json")}
-        write_text(folder / PLAN, json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
+        write_plan(folder, plan.run_id, plan)
         return
     written = read_set_plan(folder)
     if written.run_id != plan.run_id:
@@ -172,11 +169,11 @@ def open_set(folder: Path, plan: SetPlan) -> None:
         )
 
 
-def refuse_strange(folder: Path) -> None:
-    """Refuse a folder that holds something, but no set.
+def write_plan(folder: Path, run_id: str, plan: BaseModel) -> None:
+    """Make a new or empty folder the home of a plan.
 
     Raises:
-        InputError: It does, or is a file.
+        InputError: It holds something, or is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, not a folder", "Choose another place with --out")
@@ -185,6 +182,9 @@ def refuse_strange(folder: Path) -> None:
             f"{folder} is not empty and holds no simulated set",
             "Choose a new or empty folder with --out",
         )
+    folder.mkdir(parents=True, exist_ok=True)
+    fields = {"run_id": run_id, **plan.model_dump(mode="json")}
+    write_text(folder / PLAN, json.dumps(fields, ensure_ascii=False, indent=1) + "\n")
 
 
 def read_set_plan(folder: Path) -> SetPlan:

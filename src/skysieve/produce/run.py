@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from functools import partial
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
-from skysieve.core.files import remove_leftovers, whole_file, write_text
+from skysieve.core.files import remove_leftovers, write_text
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.produce.layouts import write_part
 from skysieve.produce.parts import (
     Make,
     is_done,
     make_parts,
-    read_table,
+    merge_tables,
     write_table,
 )
 from skysieve.produce.plan import Part, SetPlan, SetSummary, open_set, read_set_plan
@@ -24,7 +21,7 @@ from skysieve.produce.rows import make_rows, to_table
 from skysieve.simulate.scenario import Scenario, open_scenario
 
 SCENES, LABELS, SUCCESS = "scenes.parquet", "labels.csv", "_SUCCESS"
-_LABEL_COLUMNS = ["id", "label", "class", "kind", "split"]
+_LABEL_COLUMNS = ("id", "label", "class", "kind", "split")
 
 
 def produce(folder: Path, plan: SetPlan, *, workers: int = 1, watch: Watch = ignore) -> SetSummary:
@@ -88,24 +85,11 @@ def _merge(folder: Path, plan: SetPlan) -> SetSummary:
     """
     by_split: dict[str, Counter[str]] = {split: Counter() for split in plan.scenario.splits}
     by_kind: Counter[str] = Counter()
-    scenes, labels = folder / SCENES, folder / LABELS
-    with whole_file(scenes) as table_file, whole_file(labels) as text_file:
-        writer: pq.ParquetWriter | None = None
-        with text_file.open("w", encoding="utf-8", newline="") as text:
-            lines = csv.writer(text, lineterminator="\n")
-            lines.writerow(_LABEL_COLUMNS)
-            for part in plan.parts:
-                table = read_table(_table(folder, part))
-                writer = writer or pq.ParquetWriter(
-                    table_file, table.schema, compression="zstd", write_page_checksum=True
-                )
-                writer.write_table(table)
-                columns = [table[name].to_pylist() for name in _LABEL_COLUMNS]
-                lines.writerows(zip(*columns, strict=True))
-                by_split[part.split].update(columns[2])
-                by_kind.update(columns[3])
-        if writer:
-            writer.close()
+    paths = [_table(folder, part) for part in plan.parts]
+    tables = merge_tables(paths, folder / SCENES, folder / LABELS, _LABEL_COLUMNS)
+    for part, table in zip(plan.parts, tables, strict=True):
+        by_split[part.split].update(table["class"].to_pylist())
+        by_kind.update(table["kind"].to_pylist())
     return SetSummary(
         run_id=plan.run_id,
         scenario=f"{plan.scenario.name} {plan.scenario.version}",
