@@ -12,8 +12,6 @@ from lenstronomy.Data.imaging_data import ImageData  # noqa: E402
 from lenstronomy.Data.psf import PSF  # noqa: E402
 from lenstronomy.LensModel.lens_model import LensModel  # noqa: E402
 from lenstronomy.LightModel.light_model import LightModel  # noqa: E402
-from lenstronomy.Util.param_util import phi_q2_ellipticity  # noqa: E402
-from scipy.special import gamma  # noqa: E402
 
 from skysieve.core.errors import RecipeError  # noqa: E402
 from skysieve.core.random import stream  # noqa: E402
@@ -29,6 +27,7 @@ from skysieve.simulate.quasars import lensed_points, quad_reach  # noqa: E402
 from skysieve.simulate.scenario import open_scenario  # noqa: E402
 from skysieve.simulate.source_light import draw_source  # noqa: E402
 from skysieve.simulate.systems import Draft, light_row  # noqa: E402
+from tests.simulate.lenstronomy_scene import sersic  # noqa: E402
 from tests.simulate.test_mass import models  # noqa: E402
 
 SCALE, SIDE = 0.1, 60
@@ -82,23 +81,8 @@ def theirs(rows, shear, sources, psf, *, scaling=None):
         ),
         kwargs_numerics={"supersampling_factor": FINE, "supersampling_convolution": False},
     )
-    image = model.image(numbers, [sersic(*source, total=FLUX[1]) for source in sources])
+    image = model.image(numbers, [sersic(light_row(*source, FLUX), FLUX[1]) for source in sources])
     return image[BEYOND:-BEYOND, BEYOND:-BEYOND]
-
-
-def sersic(place, radius, n, shape, *, total):
-    """Return lenstronomy's numbers for a Sersic profile of ours.
-
-    Their radius is the root of the axes' product, ours the major axis; their constant b is another
-    approximation, so that another radius makes the same profile.
-    """
-    q, phi = shape
-    b, mine = 1.9992 * n - 0.3271, 2 * n - 1 / 3 + 0.009876 / n
-    theirs = radius * np.sqrt(q) * (b / mine) ** n
-    whole = 2 * np.pi * n * theirs**2 * np.exp(b) * b ** (-2 * n) * gamma(2 * n)
-    e1, e2 = phi_q2_ellipticity(phi, q)
-    return {"amp": total / whole, "R_sersic": theirs, "n_sersic": n, "e1": e1, "e2": e2,
-            "center_x": place[0], "center_y": place[1]}  # fmt: skip
 
 
 def painted(draft, psf):

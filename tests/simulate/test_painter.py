@@ -164,23 +164,26 @@ class TestAScene:
 
 @pytest.mark.filterwarnings("ignore:.axes. should not be:DeprecationWarning")  # of SciPy's caller
 class TestAgainstLenstronomy:
-    SUPERSAMPLING = 25
+    """With every pixel of theirs averaged as finely as it takes; no star and no disk with arms."""
 
-    def apart(self, one: Scenes) -> float:
-        """Return the greatest difference over the peak."""
+    def apart(self, scenes: Scenes, psf: np.ndarray, side: int, k: int = 0) -> np.ndarray:
+        """Return the greatest difference of each band over its peak."""
         pytest.importorskip("lenstronomy", reason="the independent check is in the extra [dev]")
-        from tests.simulate.lenstronomy_scene import render_band
+        from tests.simulate.lenstronomy_scene import Brightness, average
 
-        ours = paint(one, 32, SEEING[None, None])
-        theirs = render_band(one, 0, 0, side=32, scale=SCALE, kernel=SEEING, margin=8,
-                             supersampling=self.SUPERSAMPLING)  # fmt: skip
-        return float(np.abs(ours - theirs).max() / theirs.max())
+        ours = paint_whole(scenes, side=side, pixel_scale_arcsec=SCALE, psf=psf, compiled=False)[k]
+        brightness = Brightness(scenes, k, bands=len(ours), scale=SCALE)
+        theirs = average(brightness, side=side, psf=psf[k], tolerance=1e-4, margin=16)
+        return np.abs(ours - theirs).max((1, 2)) / theirs.max((1, 2))
+
+    def one_apart(self, one: Scenes) -> float:
+        return float(self.apart(one, SEEING[None, None], 32)[0])
 
     @pytest.mark.parametrize(
         ("radius", "n", "q"), [(0.35, 0.7, 0.25), (0.35, 1, 0.8), (0.8, 1.5, 0.5), (1.0, 2, 0.8)]
     )
     def test_a_profile_is_the_same(self, radius, n, q):
-        assert self.apart(scene(light=[[0.13, -0.21, radius, n, q, 0.5, 1000]])) < 1e-3
+        assert self.one_apart(scene(light=[[0.13, -0.21, radius, n, q, 0.5, 1000]])) < 1e-3
 
     @pytest.mark.parametrize(
         ("radius", "n", "q"), [(0.28, 1, 0.6), (0.12, 0.7, 1), (0.5, 1.5, 0.9)]
@@ -188,12 +191,22 @@ class TestAgainstLenstronomy:
     def test_an_arc_is_the_same(self, radius, n, q):
         source = [[0.15, 0.1, radius, n, q, 0.5, 1000]]
         mass = [[0, 0, 1.5, 0.7, 0.4, 0]]
-        assert self.apart(scene(source=source, deflectors=mass, shear=[[0.05, -0.03]])) < 1e-3
+        assert self.one_apart(scene(source=source, deflectors=mass, shear=[[0.05, -0.03]])) < 1e-3
 
     def test_two_lenses_are_the_same(self):
         source = [[0.15, 0.1, 0.3, 0.8, 0.7, 0.5, 1000]]
         mass = [[0, 0, 1.3, 0.7, 0.4, 0], [0.9, -0.6, 0.5, 0.8, 1.0, 0]]
-        assert self.apart(scene(source=source, deflectors=mass)) < 1e-3
+        assert self.one_apart(scene(source=source, deflectors=mass)) < 1e-3
+
+    def test_a_sky_is_the_same(self):
+        """Cusps and all: of 64 scenes in three bands the median is 2.5e-4 and the worst 7e-4."""
+        pytest.importorskip("lenstronomy", reason="the independent check is in the extra [dev]")
+        from tests.simulate.lenstronomy_scene import draw_comparable
+
+        scenes, psf = draw_comparable(8, seed=5)
+        found = np.concatenate([self.apart(scenes, psf, 64, k)[:, None] for k in range(8)])
+        assert np.median(found) < 4e-4
+        assert found.max() < 1e-3
 
 
 class TestAWideStamp:

@@ -27,12 +27,7 @@ def paint_disks(rows: Float[np.ndarray, "row column"], grid: Grid, *, compiled: 
     x, y = (c[name] / grid.pixel_scale_arcsec + grid.middle for name in ("x", "y"))
     ringed = c["ring_strength"] > 0
     width = np.where(ringed, c["ring_width"], 1.0)
-    spread = c["ring_strength"] * c["ring_radius"] * width * np.sqrt(2 * np.pi)
-    held = 2 * np.pi * scale**2 * c["q"] * (1 + spread * np.exp(-c["ring_radius"]))
-    shape = [np.cos(c["phi"]) / scale, np.sin(c["phi"]) / scale, 1 / c["q"],
-             (SOFT_ARCSEC / c["radius"]) ** 2]  # fmt: skip
-    rest = [c[name] for name in DISK[6:11]] + [width] + [c[name] for name in DISK[12:]]
-    numbers = np.stack([x, y, *shape, *rest, 1 / held], 1)
+    numbers = np.concatenate([x[:, None], y[:, None], shapes_of(rows, grid)], 1)
     ring = np.where(ringed, c["ring_radius"] + RING_WIDTHS * width, 0)
     reach = np.zeros((len(rows), len(LEVELS)))
     reach[:, 0] = scale * np.maximum(SCALE_LENGTHS, ring)
@@ -43,3 +38,16 @@ def paint_disks(rows: Float[np.ndarray, "row column"], grid: Grid, *, compiled: 
     values = evaluate(kernels.disk, offset(numbers, items, grid), compiled=compiled)
     light = averaged(np.asarray(values), items.fineness)
     return Painted(items.row, items.tile, light, np.ones(len(items.row)))
+
+
+def shapes_of(rows: Float[np.ndarray, "row column"], grid: Grid) -> Float[np.ndarray, "row number"]:
+    """Return the kernel's numbers of disks of unit flux, but for their places."""
+    c = dict(zip(DISK, rows.T, strict=False))
+    scale = c["radius"] / grid.pixel_scale_arcsec
+    width = np.where(c["ring_strength"] > 0, c["ring_width"], 1.0)
+    spread = c["ring_strength"] * c["ring_radius"] * width * np.sqrt(2 * np.pi)
+    held = 2 * np.pi * scale**2 * c["q"] * (1 + spread * np.exp(-c["ring_radius"]))
+    shape = [np.cos(c["phi"]) / scale, np.sin(c["phi"]) / scale, 1 / c["q"],
+             (SOFT_ARCSEC / c["radius"]) ** 2]  # fmt: skip
+    rest = [c[name] for name in DISK[6:11]] + [width] + [c[name] for name in DISK[12:]]
+    return np.stack([*shape, *rest, 1 / held], 1)

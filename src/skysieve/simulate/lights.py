@@ -26,11 +26,11 @@ from skysieve.simulate.tiles import (
     offset,
 )
 
-CUT_PIXELS, LEAST_CUT_PIXELS = 0.5, 0.3
+CUT_PIXELS, LEAST_CUT_PIXELS = 0.7, 0.4
 """Where the cusp of a profile is cut: the geometric mean of the axes, and the minor axis at least."""
 CUSPED = 0.9
 """Sersic index from which on a profile is cut."""
-RINGS, SPOKES = 6, 24
+RINGS, SPOKES = 16, 64
 """Points that stand for the light of a cut cusp."""
 SMALL_PIXELS, SMOOTH = 0.35, 1.2
 """Effective radius below which a profile of at most this index is painted by its moments."""
@@ -215,7 +215,7 @@ def _reach(lights: Lights, outshone: Column) -> Float[np.ndarray, "row level"]:
         light / nothing,
         light * curvature / 24 / tolerance,
         light * curvature**2 / 4320 / tolerance,
-        np.where(n > CUSPED, 0, light * curvature**2 / 4320 / 16 / tolerance),
+        light * curvature**2 / 4320 / 16 / tolerance,
         np.zeros_like(light),
     )
     step = _AWAY[1] / _AWAY[0]

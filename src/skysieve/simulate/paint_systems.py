@@ -1,4 +1,4 @@
-"""From systems to images: light in front, and each source plane lensed, in torch."""
+"""From systems to images: light in front, and each source plane lensed, every pixel averaged."""
 
 from __future__ import annotations
 
@@ -9,22 +9,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from skysieve.simulate.mass import Mass, trace
-from skysieve.simulate.render import (
-    MARGIN,
-    Frame,
-    Planes,
-    add_disks,
-    add_sersics,
-    convolve,
-    positions,
-)
+from skysieve.simulate.behind import Behind
+from skysieve.simulate.lights import lights_of, paint_lights, peaks
+from skysieve.simulate.mass import Mass
+from skysieve.simulate.painter import Layer, assemble, blur, frame, inner
+from skysieve.simulate.quadrature import average
+from skysieve.simulate.render import Planes
+from skysieve.simulate.scenes import LIGHT
 from skysieve.simulate.systems import BANDS, OWNERS, PLANES, Systems
-
-SUPERSAMPLING = 4
-"""Fine pixels per pixel, each way, in which sources are evaluated."""
-SOFTENING = 0.01
-"""Share of the usual softening of a cusp that sources have: they are finely sampled."""
+from skysieve.simulate.tiles import Grid
 
 
 class Painted(NamedTuple):
@@ -50,8 +43,8 @@ def paint(
 ) -> Painted:
     """Return noise-free images of systems.
 
-    Rows that no system needs are left out, which changes nothing but the time: one system alone is
-    painted the fastest, its planes then lie in the cache.
+    Every pixel holds the light that falls on it, convolved with the point spread function. Each system
+    is painted by itself, so that an image is the same in any batch.
 
     Args:
         systems: What to draw.
@@ -59,26 +52,45 @@ def paint(
         pixel_scale_arcsec: Size of a pixel.
         psf: The point spread function of each system and band; k odd, each summing to 1.
     """
-    light, deflectors, shear, reach, near, sersics, disks = (
-        torch.as_tensor(_needed(getattr(systems, name)), dtype=torch.float32)
-        for name in ("light", "deflectors", "shear", "reach", "near", "sersics", "disks")
-    )
-    mass = Mass(deflectors, shear, reach, near)
-    wide, inner = side + 2 * MARGIN, slice(MARGIN, -MARGIN)
-    with torch.no_grad():
-        front, behind = surface_planes(light, mass, sersics, disks, Frame(wide, pixel_scale_arcsec))
-        points = torch.as_tensor(systems.points, dtype=torch.float32)
-        kernel = torch.as_tensor(psf, dtype=torch.float32)
+    grid = frame(side, pixel_scale_arcsec, psf)
+    images = []
+    for k in range(len(systems)):
+        light = np.zeros((1, OWNERS + PLANES, BANDS, grid.side, grid.side), np.float32)
+        light[:, :OWNERS] = assemble(_in_front(systems.light[k], grid), grid, 1, OWNERS)
+        for plane in range(PLANES):
+            light[0, OWNERS + plane] = _behind(systems, k, plane, grid)
+            points = torch.as_tensor(systems.points[k, plane], dtype=torch.float32)
+            if points.any():
+                light[0, OWNERS + plane] += point_planes(points[None], grid)[0].numpy()
+        images.append(blur(light, psf[k : k + 1])[..., inner(grid), inner(grid)])
+    planes = np.concatenate(images)
+    neighbors, *rest = (planes[:, k] for k in range(OWNERS + PLANES))
+    return Painted(neighbors, tuple(rest[: OWNERS - 1]), tuple(rest[OWNERS - 1 :]))
 
-        def seen(plane: Planes) -> Float[np.ndarray, "_ band _ _"]:
-            return convolve(plane, kernel)[..., inner, inner].numpy()
 
-        neighbors, *hosts = (seen(front[:, k * BANDS : (k + 1) * BANDS]) for k in range(OWNERS))
-        lensed = [
-            seen(behind[:, k] + point_planes(points[:, k], wide, pixel_scale_arcsec))
-            for k in range(PLANES)
-        ]
-    return Painted(neighbors, tuple(hosts), tuple(lensed))
+def _in_front(table: Float[np.ndarray, "light owned"], grid: Grid) -> list[Layer]:
+    """Return the light in front, in a plane for each owner."""
+    fluxes = table[:, len(LIGHT) :].reshape(len(table), OWNERS, BANDS)
+    rows, owner = np.nonzero(fluxes.any(2))
+    lights, flux = lights_of(table[rows], grid), fluxes[rows, owner]
+    peak = peaks(lights) * flux.max(1)
+    outshone = peak.max(initial=0) / peak
+    return [
+        Layer(painted, np.zeros(len(rows), int), owner, flux)
+        for painted in paint_lights(lights, outshone, grid, compiled=False)
+    ]
+
+
+def _behind(systems: Systems, k: int, plane: int, grid: Grid) -> Float[np.ndarray, "band y x"]:
+    """Return the images of what lies in a source plane of a system, before the PSF."""
+    sersics, disks = systems.sersics[k, plane], systems.disks[k, plane]
+    if not (sersics.any() or disks.any()):
+        return np.zeros((BANDS, grid.side, grid.side))
+    tables = (systems.deflectors, systems.shear, systems.reach, systems.near)
+    mass = Mass(*(torch.as_tensor(_needed(t[k : k + 1]), dtype=torch.float32) for t in tables))
+    line = np.arange(grid.side) - grid.middle
+    y, x = (at.ravel() for at in np.meshgrid(line, line, indexing="ij"))
+    return average(Behind(sersics, disks, mass, plane, grid.pixel_scale_arcsec), x, y, grid.side)
 
 
 def _needed(table: np.ndarray) -> np.ndarray:
@@ -89,34 +101,13 @@ def _needed(table: np.ndarray) -> np.ndarray:
     return table[..., : rows.max(initial=-1) + 1, :]
 
 
-def surface_planes(
-    light: Float[Tensor, "batch light owned"],
-    mass: Mass,
-    sersics: Float[Tensor, "batch plane sersic column"],
-    disks: Float[Tensor, "batch plane disk diskcolumn"],
-    frame: Frame,
-) -> tuple[Float[Tensor, "batch flux y x"], Float[Tensor, "batch plane band y x"]]:
-    """Return the light in front and that of each source plane lensed, before the PSF."""
-    side, scale = frame
-    x, y = positions(side, scale)
-    front = add_sersics(light, x, y, scale) * scale**2
-    fine = scale / SUPERSAMPLING
-    x, y = positions(side * SUPERSAMPLING, fine)
-    lensed = []
-    for k, (u, v) in enumerate(trace(mass, x, y)):
-        bright = add_sersics(sersics[:, k], u, v, fine * SOFTENING) + add_disks(disks[:, k], u, v)
-        lensed.append(torch.nn.functional.avg_pool2d(bright, SUPERSAMPLING) * scale**2)
-    return front, torch.stack(lensed, 1)
-
-
-def point_planes(
-    points: Float[Tensor, "batch point 5"], side: int, pixel_scale_arcsec: float
-) -> Planes:
+def point_planes(points: Float[Tensor, "batch point 5"], grid: Grid) -> Planes:
     """Return points as sharp as pixels can show them: after a PSF, that PSF at their places.
 
     Points outside the frame are left out.
     """
-    places = points[..., :2] / pixel_scale_arcsec + (side - 1) / 2
+    side = grid.side
+    places = points[..., :2] / grid.pixel_scale_arcsec + grid.middle
     inside = ((places >= 0) & (places <= side - 1)).all(-1)
     flux = points[..., 2:] * inside[..., None]
     waves = torch.fft.fftfreq(side) * -2 * torch.pi

@@ -101,18 +101,25 @@ def _paint(
     *,
     compiled: bool,
 ) -> Float32[np.ndarray, "n plane band y x"]:
-    wide = -(-max(side + 2 * MARGIN, psf.shape[-1]) // (2 * TILE)) * 2 * TILE
-    grid = Grid(wide, (wide - side) // 2, side, pixel_scale_arcsec)
+    grid = frame(side, pixel_scale_arcsec, psf)
+    count = 1 + max(plane for plane in planes if plane is not None)
     parts = []
     for start in range(0, len(scenes), SCENES):
         some = slice(start, start + SCENES)
-        canvas = _canvas(_layers(scenes, some, planes, grid, compiled=compiled), grid,
-                         len(psf[some]), psf.shape[1], planes)  # fmt: skip
-        parts.append(blur(canvas, psf[some])[..., _inner(grid), _inner(grid)])
+        layers = _layers(scenes, some, planes, grid, compiled=compiled)
+        light = assemble(layers, grid, len(psf[some]), count)
+        parts.append(blur(light, psf[some])[..., inner(grid), inner(grid)])
     return np.concatenate(parts)
 
 
-def _inner(grid: Grid) -> slice:
+def frame(side: int, pixel_scale_arcsec: float, psf: Float[np.ndarray, "n band k k"]) -> Grid:
+    """Return the frame about an image in which light is painted and convolved."""
+    wide = -(-max(side + 2 * MARGIN, psf.shape[-1]) // (2 * TILE)) * 2 * TILE
+    return Grid(wide, (wide - side) // 2, side, pixel_scale_arcsec)
+
+
+def inner(grid: Grid) -> slice:
+    """Return the image within its frame, in x and in y."""
     return slice(grid.edge, grid.edge + grid.image)
 
 
@@ -172,11 +179,11 @@ def _lensed(scenes: Scenes, some: slice, plane: int, grid: Grid, *, compiled: bo
     return Layer(painted, scene, np.full(len(scene), plane), rows[:, len(LIGHT) :])
 
 
-def _canvas(
-    layers: list[Layer], grid: Grid, n: int, bands: int, planes: Planes
+def assemble(
+    layers: list[Layer], grid: Grid, n: int, count: int
 ) -> Float32[np.ndarray, "n plane band y x"]:
-    """Return all layers added up."""
-    count, tiles = 1 + max(plane for plane in planes if plane is not None), grid.tiles
+    """Return all layers of n scenes added up, in this number of planes."""
+    tiles = grid.tiles
     values, targets, fluxes = [], [], []
     for painted, scene, plane, flux in layers:
         row = painted.row
@@ -189,8 +196,8 @@ def _canvas(
         np.concatenate(fluxes),
         n * count * tiles**2,
     )
-    shaped = whole.reshape(bands, n, count, tiles, tiles, TILE, TILE)
-    return shaped.transpose(1, 2, 0, 3, 5, 4, 6).reshape(n, count, bands, grid.side, grid.side)
+    shaped = whole.reshape(len(whole), n, count, tiles, tiles, TILE, TILE)
+    return shaped.transpose(1, 2, 0, 3, 5, 4, 6).reshape(n, count, -1, grid.side, grid.side)
 
 
 def blur(
