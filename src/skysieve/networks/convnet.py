@@ -40,10 +40,26 @@ class ConvNet(nn.Module):
         self.body = nn.Sequential(*layers)
         self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * widths[-1], classes))
 
+    def layers(self) -> list[nn.Module]:
+        """Return the parts from the input to the head."""
+        return [self.stem, *self.body, self.head]
+
     def forward(self, planes: Float[Tensor, "n plane y x"]) -> Float[Tensor, "n classes"]:
         """Return the logits of each field."""
         features = self.body(self.stem(planes))
         return self.head(torch.cat([features.mean((2, 3)), features.amax((2, 3))], 1))
+
+
+class HalvingPool(nn.AvgPool2d):
+    """The mean of neighbors, as many as a convolution of the same stride gives.
+
+    The last row and column of an odd field are the mean of what is there.
+    """
+
+    def forward(self, x: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c v u"]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the pooled field."""
+        odd = bool(x.shape[2] % 2) or bool(x.shape[3] % 2)
+        return nn.functional.avg_pool2d(x, self.kernel_size, ceil_mode=odd)
 
 
 class Residual(nn.Module):
@@ -62,7 +78,7 @@ class Residual(nn.Module):
             nn.Identity()
             if before == after and stride == 1
             else nn.Sequential(
-                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                HalvingPool(stride) if stride > 1 else nn.Identity(),
                 nn.Conv2d(before, after, 1, bias=False),
                 nn.BatchNorm2d(after),
             )

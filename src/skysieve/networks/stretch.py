@@ -25,13 +25,22 @@ class SkyStretch(nn.Module):
         softening: In standard deviations of the sky.
         clip: Rounds of sigma clipping.
         kappa: Standard deviations beyond which a pixel is no sky.
+        stride: The sky is measured in every so-many-th pixel each way; only 1 makes the stretch
+            of a turned image exactly that of the image, turned.
+        least: Noise is never taken to be less. At 0 nothing guards a band of one value in an
+            exported graph: the exporter drops the sum with ``SMALLEST``, as no different from
+            zero. The released finder was made so, and its recipe must make it again.
     """
 
-    def __init__(self, softening: float, clip: int, kappa: float) -> None:
+    def __init__(
+        self, softening: float, clip: int, kappa: float, *, stride: int = STRIDE, least: float = 0.0
+    ) -> None:
         super().__init__()
         self.softening = softening
         self.clip = clip
         self.kappa = kappa
+        self.stride = stride
+        self.least = least
 
     def forward(self, pixels: Float[Tensor, "n band y x"]) -> Float[Tensor, "n plane y x"]:
         """Return a plane per band, about asinh(flux / noise / softening), and one of validity.
@@ -45,10 +54,13 @@ class SkyStretch(nn.Module):
         valid = ~torch.isnan(pixels)
         known = torch.where(valid, pixels, torch.zeros_like(pixels))
         weight = valid.to(pixels.dtype)
-        sky, noise = self._sky(known[:, :, ::STRIDE, ::STRIDE], weight[:, :, ::STRIDE, ::STRIDE])
+        step = self.stride
+        sky, noise = self._sky(known[:, :, ::step, ::step], weight[:, :, ::step, ::step])
         bright = (known - sky) * weight
         top = bright.amax((2, 3), keepdim=True)
         noise = torch.maximum(noise, FLOOR * top) + SMALLEST
+        if self.least > 0:
+            noise = noise.clamp_min(self.least)
         planes = _asinh(bright / (noise * self.softening))
         return torch.cat([planes, weight.amin(1, keepdim=True)], 1)
 

@@ -16,6 +16,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import nn
 
 from skysieve.finder.runtime import no_telemetry
+from skysieve.networks.classifier import plain
 
 with no_telemetry():
     import nncf
@@ -24,28 +25,47 @@ SIDE_STEP = 16
 """A network that halves its field four times takes sides that are multiples of this."""
 
 
-def to_onnx(network: nn.Module, path: Path, *, bands: int) -> None:
-    """Write a network as an ONNX graph of any batch and any side that is a multiple of 16.
+def to_onnx(network: nn.Module, path: Path, *, bands: int, side: int | None = None) -> None:
+    """Write a network as an ONNX graph of any batch.
 
     The graph takes ``input``, raw pixels (n, band, y, x) with NaN for no data, and gives
     ``logits`` (n, class): stretch and NaN handling are inside.
+
+    Args:
+        network: From raw pixels to logits.
+        path: The graph's file.
+        bands: Of the pixels.
+        side: Pixels a side of the images; None takes any side that is a multiple of 16.
     """
-    example = torch.zeros(2, bands, 64, 64)
+    example = torch.zeros(2, bands, side or 64, side or 64)
     count = torch.export.Dim("n", min=1, max=65536)
     steps = torch.export.Dim("steps", min=2, max=256)
+    sides = {2: SIDE_STEP * steps, 3: SIDE_STEP * steps} if side is None else {}
     with _quietly(), torch.no_grad():
         program = torch.onnx.export(
-            network.eval().to(memory_format=torch.contiguous_format),
+            plain(network.eval()).to(memory_format=torch.contiguous_format),
             (example,),
             dynamo=True,
             verbose=False,
             input_names=["input"],
             output_names=["logits"],
-            dynamic_shapes=({0: count, 2: SIDE_STEP * steps, 3: SIDE_STEP * steps},),
+            dynamic_shapes=({0: count, **sides},),
         )
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
     program.save(path, external_data=False)
+    if side is not None:
+        _forget_source(path)
+
+
+def _forget_source(path: Path) -> None:
+    """Take out of a graph which lines of which files made it: it is the same on any machine."""
+    model = onnx.load(str(path))
+    for part in (model, model.graph, *model.graph.node, *model.graph.value_info):
+        del part.metadata_props[:]
+    for part in (*model.graph.input, *model.graph.output, *model.graph.initializer):
+        del part.metadata_props[:]
+    onnx.save(model, str(path))
 
 
 def to_int8(path: Path, images: list[Float32[np.ndarray, "n band y x"]]) -> None:
