@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +25,7 @@ from skysieve.recipe.networks import ConvNetPlan
 from skysieve.recipe.training import FitPlan, Recipe
 from skysieve.simulate.corpus import Corpus
 from skysieve.train.data import Batches, Mixer
+from skysieve.train.fitting import channels_last, moving_average, quiet
 
 PLAN = "plan.json"
 CHECKPOINT = "last.ckpt"
@@ -78,8 +75,8 @@ def fit_network(
         load_model(network, folder / DONE)
         return Fitted(network.eval(), metrics.history())
     checkpoint = folder / CHECKPOINT
-    average = WeightAveraging(avg_fn=partial(_average, recipe.fit.average_decay))
-    with _quiet(), torch.random.fork_rng():
+    average = WeightAveraging(avg_fn=partial(moving_average, recipe.fit.average_decay))
+    with quiet(), torch.random.fork_rng():
         trainer = Trainer(
             max_epochs=recipe.fit.epochs,
             precision="bf16-mixed",
@@ -129,13 +126,13 @@ class LensFit(LightningModule):
         """Return the loss of a batch."""
         del index
         pixels, labels = batch
-        return self.loss(self.network(_fast(pixels)).float(), labels)
+        return self.loss(self.network(channels_last(pixels)).float(), labels)
 
     def validation_step(self, batch: list[Tensor], index: int) -> None:
         """Add a batch to the validation metrics."""
         del index
         pixels, labels = batch
-        logits = self.network(_fast(pixels)).float()
+        logits = self.network(channels_last(pixels)).float()
         score = torch.sigmoid(logits[:, 1] - logits[:, 0])
         self.auc.update(score, labels)
         self.sensitivity.update(score, labels)
@@ -241,39 +238,3 @@ def _loader(batches: Batches) -> DataLoader:
     # One process makes the next images while this one fits; batches are numbered, so the order
     # and the content are the same with any number of processes.
     return DataLoader(batches, batch_size=None, num_workers=1, prefetch_factor=4)
-
-
-def _average(decay: float, average: Tensor, current: Tensor, count: Tensor) -> Tensor:
-    """Return the moving average, which follows faster while it is young.
-
-    References:
-        Tarvainen & Valpola 2017, arXiv:1703.01780, with the ramp of TensorFlow's implementation.
-    """
-    decay = min(decay, (1 + int(count)) / (10 + int(count)))
-    return average + (1 - decay) * (current - average)
-
-
-def _fast(pixels: Tensor) -> Tensor:
-    return pixels.contiguous(memory_format=torch.channels_last)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning from advertising and from warning of what is meant."""
-    log = logging.getLogger("lightning.pytorch")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            _ignore_what_is_meant()
-            yield
-    finally:
-        log.setLevel(level)
-
-
-def _ignore_what_is_meant() -> None:
-    # Lightning advises more loader processes than there are cores to run them.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory.*not empty.*")
-    # Lightning 2.6 itself uses what torch will remove.
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")
