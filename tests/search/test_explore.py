@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -243,3 +245,69 @@ def test_real_candidates_have_the_cues_that_graders_saw(tmp_path, real_data):
     assert 0.6 < cues["color_core_blue_red"]["auc"]["value"] < 0.8
     assert not cues["color_core_blue_red"]["larger"]  # lens galaxies are red
     assert found["twins"]["n_across_classes"] == 0
+
+
+class TestTheLabelsOfTheData:
+    """A folder that holds its own labels, as simulated sets do."""
+
+    @pytest.fixture
+    def labeled(self, tmp_path) -> Path:
+        """Six lenses and their controls, alike but for a few pixels, and what scene each shows."""
+        root = tmp_path / "set"
+        both = sky(6, 5)
+        lenses = both.copy()
+        lenses[:, :, 8:11, 8:24] += 4
+        fill(root / "images", np.concatenate([lenses, both, sky(6, 6)]))
+        (root / "plan.json").write_text("{}")
+        names = [f"{k:03}" for k in range(18)]
+        lines = [f"{name},{int(k < 6)}" for k, name in enumerate(names)]
+        (root / "labels.csv").write_text("\n".join(["id,label", *lines]) + "\n")
+        scenes = [*range(6), *range(6), *range(20, 26)]
+        pq.write_table(pa.table({"id": names, "scene": scenes}), root / "scenes.parquet")
+        return root
+
+    def test_are_taken_without_being_named(self, tmp_path, labeled):
+        found = explore(labeled, tmp_path / "out")
+        assert found["settings"]["labels"] == "labels.csv"
+        assert {name: each["rows"] for name, each in found["classes"].items()} == {
+            "lens": 6,
+            "nonlens": 12,
+        }
+
+    def test_give_way_to_those_that_are_named(self, tmp_path, labeled):
+        others = tmp_path / "others.csv"
+        others.write_text("id,label\n000,star\n001,star\n002,disk\n")
+        found = explore(labeled, tmp_path / "out", pipeline.ExploreLabels(others))
+        assert set(found["classes"]) == {"star", "disk", "no label"}
+
+    def test_of_another_form_are_none(self, tmp_path, labeled):
+        (labeled / "labels.csv").write_text("name,what\n000,star\n")
+        assert explore(labeled, tmp_path / "out")["why_no_check"].startswith("nothing says")
+        assert pipeline.own_labels([labeled]) is None
+
+    def test_may_be_a_parquet_table(self, labeled):
+        (labeled / "labels.csv").unlink()
+        path = labeled / "labels.parquet"
+        pq.write_table(pa.table({"id": ["000"], "label": [1]}), path)
+        assert pipeline.own_labels([labeled]) == path
+
+    def test_of_paired_controls_are_not_called_wrong(self, tmp_path, labeled):
+        twins = explore(labeled, tmp_path / "out")["twins"]
+        assert (twins["n_paired"], twins["n_across_classes"]) == (6, 0)
+        page = (tmp_path / "out" / "explore.html").read_text("utf-8")
+        assert "Paired controls: 6 times two classes show one scene" in page
+        assert "the same cutout is in two classes" not in page
+
+    def test_that_nothing_calls_pairs_are_to_be_looked_at(self, tmp_path, labeled):
+        (labeled / "scenes.parquet").unlink()
+        twins = explore(labeled, tmp_path / "out")["twins"]
+        assert (twins["n_paired"], twins["n_across_classes"]) == (0, 6)
+        page = (tmp_path / "out" / "explore.html").read_text("utf-8")
+        assert "if these are none, labels are wrong" in page
+
+    def test_with_a_pair_of_two_scenes_are_called_wrong(self, tmp_path, labeled):
+        scenes = [*range(6), 9, *range(1, 6), *range(20, 26)]
+        names = [f"{k:03}" for k in range(18)]
+        pq.write_table(pa.table({"id": names, "scene": scenes}), labeled / "scenes.parquet")
+        twins = explore(labeled, tmp_path / "out")["twins"]
+        assert (twins["n_paired"], twins["n_across_classes"]) == (5, 1)

@@ -37,7 +37,8 @@ def explore(
         typer.Option(
             metavar="FILE",
             help="A table (CSV, ECSV, FITS, Parquet) with the columns id and label, which may be "
-            "any class. Without it folders such as train_lenses or sphere name the classes.",
+            "any class. Without it those in the data's own labels.csv or labels.parquet, as in a "
+            "simulated set; else folders such as train_lenses or sphere name the classes.",
             rich_help_panel=LABELS,
             show_default=False,
         ),
@@ -100,6 +101,8 @@ def explore(
     from skysieve import pipeline
     from skysieve.images.sources import ReadOptions
 
+    given = labels
+    labels = labels or pipeline.own_labels(data)
     if labels is None and (where or group):
         hint = "--where" if where else "--group"
         raise typer.BadParameter("it is about labels, so give --labels too", param_hint=hint)
@@ -114,6 +117,8 @@ def explore(
         print_json(written)
         return
     _show(written)
+    if labels is not None and given is None:
+        print(f"labels   {labels} (the data's own)")
     print(f"page     {paths.html}")
     print(f"numbers  {paths.json}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,10 +15,14 @@ from skysieve.measure.composing import compose_exploration
 from skysieve.measure.exploration import ExploreSettings
 from skysieve.measure.explore_page import JSON, write_exploration
 from skysieve.measure.labels import read_label_table
+from skysieve.measure.tables import read_columns, read_scenes
 from skysieve.measure.tally import Tally
 from skysieve.pipeline.reporting import ReportPaths
 from skysieve.search.explore import Names, look_at, picture_twins
 
+OWN_LABELS = ("labels.csv", "labels.parquet")
+"""Files at the top of a folder that hold its labels."""
+_SCENES = "scenes.parquet"
 EXPLORED = (5000, 48)
 """Rows of each class that an exploration measures, and shows."""
 
@@ -51,7 +56,7 @@ def explore(
     Args:
         inputs: Folders, globs or files.
         out: The folder to write: new, empty, or that of an earlier exploration.
-        labels: What says the classes; None if the folders' names do.
+        labels: What says the classes; None if the data's own labels do, else the folders' names.
         options: What the images do not say themselves.
         sample: How many rows of each class are measured, and how many are shown.
         seed: Decides which, and the intervals.
@@ -65,6 +70,8 @@ def explore(
     folder = Path(out).absolute()
     _refuse_other(folder)
     listing = scan(inputs, options, watch=watch)
+    if labels is None and (own := own_labels(inputs)):
+        labels = ExploreLabels(own)
     by_id, groups, told = _explore_labels(labels)
     by_folder = {} if labels else class_folders(listing)
     names = Names(by_id=by_id, by_folder=by_folder, splits=split_folders(listing))
@@ -86,9 +93,44 @@ def explore(
         ignored=listing.ignored,
     )
     watch(Progress("measuring", 0, None))
-    found = picture_twins(compose_exploration(tally, settings, groups), listing)
+    found = picture_twins(compose_exploration(tally, settings, groups, _scenes(inputs)), listing)
     folder.mkdir(parents=True, exist_ok=True)
     return ReportPaths(*write_exploration(folder, found))
+
+
+def own_labels(inputs: Sequence[str | Path]) -> Path | None:
+    """Return the labels that lie in a folder of images, as in a simulated set; None if none do.
+
+    They have the columns id and label; a table of other columns is something else.
+
+    Args:
+        inputs: What is explored; the labels of several folders are not put together.
+
+    Raises:
+        InputError: There is such a file and it cannot be read.
+    """
+    if len(inputs) != 1:
+        return None
+    for name in OWN_LABELS:
+        path = Path(inputs[0]) / name
+        if path.is_file() and {"id", "label"} <= _columns(path):
+            return path
+    return None
+
+
+def _columns(path: Path) -> set[str]:
+    if path.suffix == ".parquet":
+        return set(read_columns(path))
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        return {name.strip() for name in next(csv.reader(file), [])}
+
+
+def _scenes(inputs: Sequence[str | Path]) -> dict[str, str]:
+    """Return the scene that each image of a simulated set shows; of anything else nothing."""
+    path = Path(inputs[0]) / _SCENES
+    if len(inputs) != 1 or not path.is_file():
+        return {}
+    return read_scenes(path)
 
 
 def _refuse_other(folder: Path) -> None:
