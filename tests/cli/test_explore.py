@@ -61,3 +61,14 @@ def test_bad_input_is_refused_in_one_line(skysieve, data, tmp_path):
         assert answer.code == 3
         assert words in answer.err
         assert answer.err.count("\n") == 1
+
+
+def test_the_labels_of_the_data_are_taken_and_said(skysieve, data, tmp_path):
+    names = sorted(path.stem for path in data.rglob("*.npy"))
+    lines = [f"{name},{'red' if name.endswith(('0', '1')) else 'blue'}" for name in names]
+    (data / "labels.csv").write_text("\n".join(["id,label", *lines]) + "\n")
+    answer = skysieve("explore", str(data), "--out", str(tmp_path / "out"), "--where", "label=red")
+    assert answer.code == 0, answer.err
+    assert f"{data / 'labels.csv'} (the data's own)" in answer.out.replace("\n", "")
+    written = json.loads((tmp_path / "out" / "explore.json").read_text())
+    assert written["classes"]["red"]["rows"] == 4

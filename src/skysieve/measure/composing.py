@@ -25,7 +25,10 @@ LISTED = 12
 
 
 def compose_exploration(
-    tally: Tally, settings: ExploreSettings, groups: Mapping[str, str] | None = None
+    tally: Tally,
+    settings: ExploreSettings,
+    groups: Mapping[str, str] | None = None,
+    scenes: Mapping[str, str] | None = None,
 ) -> Exploration:
     """Measure what was counted and kept of a data set.
 
@@ -33,6 +36,7 @@ def compose_exploration(
         tally: After all rows went by.
         settings: What decided it.
         groups: The group of an id, such as its sky field; a row without one is its own.
+        scenes: The scene that an id shows; twins of one scene in two classes are meant.
     """
     sample = tally.sample()
     table = join_cues([kept.cues for kept in sample])
@@ -59,7 +63,7 @@ def compose_exploration(
         ),
         table=table,
         table_classes=tuple(kept.name or UNLABELED for kept in sample),
-        twins=_twins(tally, sample),
+        twins=_twins(tally, sample, scenes or {}),
         sheets={name or UNLABELED: tally.shown(name) for name in tally.classes},
     )
 
@@ -101,7 +105,7 @@ def _pixel_rows(sample: Sequence[Kept]) -> tuple[PixelRow, ...]:
     return tuple(rows)
 
 
-def _twins(tally: Tally, sample: Sequence[Kept]) -> TwinCount:
+def _twins(tally: Tally, sample: Sequence[Kept], scenes: Mapping[str, str]) -> TwinCount:
     rows, digests, named, names = tally.digests()
     sets = [
         TwinSet(
@@ -129,6 +133,7 @@ def _twins(tally: Tally, sample: Sequence[Kept]) -> TwinCount:
                 classes=tuple(sorted({a.name, b.name} - {""})),
                 splits=tuple(sorted({a.split, b.split} - {""})),
                 correlation=pair.correlation,
+                paired=a.name != b.name and a.id in scenes and scenes[a.id] == scenes.get(b.id),
             )
         )
     found = [*sets, *near]
@@ -137,8 +142,10 @@ def _twins(tally: Tally, sample: Sequence[Kept]) -> TwinCount:
         n_identical=sum(each.size - 1 for each in sets),
         n_compared=len(seen),
         n_near=n_near,
-        n_across_classes=sum(len(each.classes) > 1 for each in found),
+        n_across_classes=sum(each.mislabeled for each in found),
         n_across_splits=sum(len(each.splits) > 1 for each in found),
+        n_paired=sum(each.paired for each in found),
+        alternate=bool(found) and all(each.size == len(each.classes) == 2 for each in found),
         shown=tuple(sorted(found, key=lambda each: (not each.crosses, -each.correlation))[:LISTED]),
     )
 

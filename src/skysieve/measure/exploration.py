@@ -89,6 +89,7 @@ class TwinSet:
         classes: Their classes.
         splits: Their splits.
         correlation: 1 if every pixel is the same, else that of their grain.
+        paired: Whether they show one scene by design, as a lens and its control do.
     """
 
     rows: tuple[int, ...]
@@ -96,11 +97,17 @@ class TwinSet:
     classes: tuple[str, ...]
     splits: tuple[str, ...]
     correlation: float
+    paired: bool = False
 
     @property
     def crosses(self) -> bool:
         """Whether it lies across classes or splits, where it does harm."""
-        return len(self.classes) > 1 or len(self.splits) > 1
+        return self.mislabeled or len(self.splits) > 1
+
+    @property
+    def mislabeled(self) -> bool:
+        """Whether it lies across classes though it is not meant to."""
+        return len(self.classes) > 1 and not self.paired
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +119,10 @@ class TwinCount:
         n_identical: Rows that repeat an earlier one, pixel by pixel.
         n_compared: Rows that were compared by their looks, a random sample if there are more.
         n_near: Pairs that look the same though their pixels differ.
-        n_across_classes: Sets and pairs, of those, whose classes differ.
+        n_across_classes: Sets and pairs, of those, whose classes differ though they are not paired.
         n_across_splits: Sets and pairs whose splits differ.
+        n_paired: Pairs of one scene in two classes, such as a lens and its control.
+        alternate: Whether there are twins across classes, and all twins are pairs of two classes.
         shown: The first of them, those that cross first.
     """
 
@@ -123,6 +132,8 @@ class TwinCount:
     n_near: int
     n_across_classes: int
     n_across_splits: int
+    n_paired: int
+    alternate: bool
     shown: tuple[TwinSet, ...]
 
 

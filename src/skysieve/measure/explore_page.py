@@ -140,13 +140,23 @@ def _twin_findings(found: Exploration) -> Iterator[Finding]:
         yield Finding(level="bad", text=text, anchor="twins")
     if twins.n_across_classes:
         text = f"{_times(twins.n_across_classes)} the same cutout is in two classes"
-        yield Finding(level="bad", text=text, anchor="twins")
-    if twins.n_identical or twins.n_near:
+        if twins.alternate:
+            text += ", and no twins are of one class, as with paired controls: if these are none, "
+            text += "labels are wrong"
+        level = "look" if twins.alternate else "bad"
+        yield Finding(level=level, text=text, anchor="twins")
+    if twins.n_paired:
+        text = f"Paired controls: {_times(twins.n_paired).lower()} two classes show one scene, as "
+        text += "they are meant to; keep both on one side of a split"
+        yield Finding(level="good", text=text, anchor="twins")
+    n_near = twins.n_near - twins.n_paired
+    if twins.n_identical or n_near:
         repeats = f"{twins.n_identical:,} exact repeat{'s'[: twins.n_identical != 1]}"
-        text = f"{repeats} and {twins.n_near:,} near-identical pair{'s'[: twins.n_near != 1]}"
+        text = f"{repeats} and {n_near:,} near-identical pair{'s'[: n_near != 1]}"
         yield Finding(level="look", text=text, anchor="twins")
     elif twins.n_compared:
-        yield Finding(level="good", text="No cutout is there twice", anchor="twins")
+        other = "other " if twins.n_paired else ""
+        yield Finding(level="good", text=f"No {other}cutout is there twice", anchor="twins")
 
 
 def _check_findings(check: ShortcutCheck) -> Iterator[Finding]:
