@@ -23,6 +23,7 @@ import yaml
 
 from skysieve.cli.examples import EXAMPLES
 from skysieve.core.scores import Status
+from tests.train.rings import write_rings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
@@ -57,6 +58,7 @@ def folder(tmp_path: Path) -> Path:
         np.save(home / "cutouts" / f"c{k:02}.npy", rng.normal(size=(3, 64, 64)).astype("f4"))
     rows = [f"c{k:02},{k % 2},visual" for k in range(10)]
     (home / "labels.csv").write_text("\n".join(["id,label,source", *rows]) + "\n")
+    write_rings(home / "labeled")
     return home
 
 
@@ -95,7 +97,17 @@ def test_the_blocks_of_a_page_run(page: Path, folder: Path, request: pytest.Fixt
 
 def test_the_examples_of_every_help_run(folder: Path):
     skip_without_finder()
-    order = ("find", "rank", "report", "explore", "list", "doctor")  # the quick start runs the demo
+    order = (
+        "find",
+        "rank",
+        "report",
+        "explore",
+        "evaluate",
+        "train",
+        "tune",
+        "list",
+        "doctor",
+    )  # the quick start runs the demo
     for command in order:
         for example in EXAMPLES[command]:
             run(example, folder)

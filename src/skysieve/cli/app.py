@@ -12,6 +12,7 @@ import typer
 
 from skysieve.cli.demo import demo
 from skysieve.cli.doctor import doctor
+from skysieve.cli.evaluate import evaluate
 from skysieve.cli.examples import examples
 from skysieve.cli.explore import explore
 from skysieve.cli.find import find
@@ -20,6 +21,8 @@ from skysieve.cli.listing import show_list
 from skysieve.cli.rank import rank
 from skysieve.cli.report import report
 from skysieve.cli.simulate import simulate
+from skysieve.cli.train import train
+from skysieve.cli.tune import tune
 from skysieve.core.errors import SkysieveError
 
 BUG, REFUSED, STOPPED = 1, 3, 130
@@ -50,8 +53,11 @@ for panel, name, command in (
     ("Look at what was found", "rank", rank),
     ("Look at what was found", "report", report),
     ("Know what is here", "explore", explore),
+    ("Know what is here", "evaluate", evaluate),
     ("Make images", "simulate", simulate),
     ("Make images", "inject", inject),
+    ("Make finders", "train", train),
+    ("Make finders", "tune", tune),
     ("Know what is here", "list", show_list),
     ("Know what is here", "doctor", doctor),
 ):

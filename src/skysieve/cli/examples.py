@@ -26,6 +26,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve explore cutouts/ --out explored",
         "skysieve explore cutouts/ --labels labels.csv --where source=visual --out explored-visual",
     ),
+    "evaluate": (
+        "skysieve evaluate lens-gri --data cutouts/ --labels labels.csv --out compared",
+        "skysieve evaluate lens-gri --data cutouts/ --labels labels.csv --by source --out by-source",
+    ),
     "simulate": (
         "skysieve simulate lens-gri -n 2000 --out sky",
         "skysieve simulate deeplense-lens --out set --layout deeplense --no-truth",
@@ -37,6 +41,13 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve inject sky/images --out injected --survey cfhtls --zero-point 30",
         "skysieve inject 'cubes/*.fits' --out bright --survey des --snr 40 500 --copies 4",
         "skysieve inject 'hsc/*.npz' --out soft --bands g,r,i,z,y --survey hsc --seeing 0.9",
+    ),
+    "train": (
+        "skysieve train lens-sieve --data labeled/ --out trained --set learn.phases.0.epochs=2",
+        "skysieve find cutouts/ --finder trained/finder --out run-trained",
+    ),
+    "tune": (
+        "skysieve tune lens-cnn --data labeled/ --out tuned --trials 2 --search learn.batch=32,64",
     ),
     "list": (
         "skysieve list finders",

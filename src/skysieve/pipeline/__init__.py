@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from skysieve.pipeline.asked import EvaluateLabels
 from skysieve.pipeline.demonstrating import SAMPLE, demo
-from skysieve.pipeline.exploring import ExploreLabels, explore
+from skysieve.pipeline.evaluating import EvaluateSettings, evaluate
+from skysieve.pipeline.exploring import ExploreLabels, explore, own_labels
 from skysieve.pipeline.finding import find
 from skysieve.pipeline.injecting import inject
 from skysieve.pipeline.reporting import ReportPaths, rank, report
 from skysieve.pipeline.simulating import simulate
+from skysieve.pipeline.training import Trained, train
+from skysieve.pipeline.tuning import tune
 from skysieve.produce.inject_plan import InjectSummary
 from skysieve.produce.plan import SetPlan, SetSummary, plan_set
 from skysieve.recipe.injection import InjectionPlan
@@ -15,6 +19,8 @@ from skysieve.search.run import RunSummary
 
 __all__ = [
     "SAMPLE",
+    "EvaluateLabels",
+    "EvaluateSettings",
     "ExploreLabels",
     "InjectSummary",
     "InjectionPlan",
@@ -22,12 +28,17 @@ __all__ = [
     "RunSummary",
     "SetPlan",
     "SetSummary",
+    "Trained",
     "demo",
+    "evaluate",
     "explore",
     "find",
     "inject",
+    "own_labels",
     "plan_set",
     "rank",
     "report",
     "simulate",
+    "train",
+    "tune",
 ]

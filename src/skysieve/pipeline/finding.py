@@ -48,7 +48,7 @@ def find(
     run = Path(out).absolute()
     loaded = finder if isinstance(finder, Finder) else load(finder)
     listing = scan(inputs, options, watch=watch)
-    _check_bands(listing, loaded.card)
+    check_bands(listing, loaded.card)
     plan = make_plan(listing, loaded, prior)
     open_run(run, plan)
     summary = search(run, plan, loaded, workers=workers, watch=watch)
@@ -57,8 +57,12 @@ def find(
     return summary
 
 
-def _check_bands(listing: Listing, card: FinderCard) -> None:
-    """Refuse before anything is written if no image can have the bands of the finder."""
+def check_bands(listing: Listing, card: FinderCard) -> None:
+    """Refuse before anything is written if no image can have the bands of the finder.
+
+    Raises:
+        MismatchError: None can.
+    """
     if could_have(listing, card.input.bands):
         return
     fitting = [one.name for one in list_finders() if could_have(listing, one.input.bands)]

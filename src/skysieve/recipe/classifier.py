@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from skysieve.recipe.learning import AugmentPlan, LearnPlan
 from skysieve.recipe.networks import NetworkPlan, PreparationPlan
 from skysieve.recipe.simulation import Plan
+from skysieve.recipe.tuning import SearchPlan
 
 Task = Literal["lens", "substructure", "morphology", "artifact"]
 
@@ -24,9 +25,10 @@ class DataPlan(Plan):
         test: Share of all rows, where the data name no test rows themselves; of data that do, all
             these are the test rows and this share is not used.
         group: Column of the labels that names object, host or tile; None takes ``group``, ``host``,
-            ``object`` or ``tile`` if there is one. Identical images are one object always.
+            ``object``, ``tile`` or ``scene`` if there is one. Identical images are one object always.
         side: Pixels a side that images are cropped or padded to; None refuses mixed sizes.
-        bands: Names of planes that nobody named; None calls them 1, 2 and so on.
+        bands: Names of planes that nobody named; of planes with names, those that are taken. None
+            calls the former 1, 2 and so on, or red, green, blue, and takes all of the latter.
         pixel_scale_arcsec: Of images that do not say it.
         limit: At most so many training rows of each class, the same for every seed; None takes all.
         seed: Decides the splits.
@@ -113,6 +115,7 @@ class ClassifierRecipe(Plan):
         members: Of an ensemble; none is one network of seed 1.
         weighting: Of the members: alike, or by a fit to validation rows.
         distill: A small network before the ensemble; None has no coarse mesh.
+        search: Where ``skysieve tune`` looks for better settings, by their names.
     """
 
     kind: Literal["classifier"] = "classifier"
@@ -131,6 +134,7 @@ class ClassifierRecipe(Plan):
     members: tuple[MemberPlan, ...] = ()
     weighting: Literal["equal", "validation"] = "equal"
     distill: DistillPlan | None = None
+    search: dict[str, SearchPlan] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -170,7 +170,7 @@ class LearnPlan(Plan):
     loss: LossPlan = CrossEntropyPlan()
     optimizer: OptimizerPlan = OptimizerPlan()
     sampling: SamplingPlan = SamplingPlan()
-    gradient_clip: float | None = Field(default=1.0, gt=0)
+    gradient_clip: float | None = Field(default=None, gt=0)
     average_decay: float | None = Field(default=None, gt=0, lt=1)
     monitor: Literal["auc", "accuracy", "loss"] = "auc"
     keep: Literal["best", "last"] = "best"

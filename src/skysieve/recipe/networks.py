@@ -75,6 +75,12 @@ class MultiScalePlan(Plan):
     kernels: tuple[int, ...] = Field(default=(3, 5, 7), min_length=1)
     dropout: float = Field(default=0.3, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _have_centers(self) -> Self:
+        if any(side < 1 or side % 2 == 0 for side in self.kernels):
+            raise ValueError("kernels are odd, such as 3, 5 and 7")
+        return self
+
 
 class EquivariantPlan(Plan):
     """Residual group convolutions: a turned image gives turned features, and the same logits.
@@ -179,10 +185,17 @@ class PreparationPlan(Plan):
         crop: Take this many pixels a side about the center; None takes all.
         resize: Then interpolate to this many pixels a side; None leaves them.
         normalize: ``half`` takes 0..1 to -1..1; ``imagenet`` subtracts and divides by the mean and
-            spread of ImageNet's colors, which backbones that were pretrained on it expect.
+            spread of ImageNet's colors, which backbones that were pretrained on it expect. Both
+            are for pixels of 0..1, which ``sky`` does not give.
     """
 
     scale: ScalePlan = SkyScalePlan()
     crop: int | None = Field(default=None, ge=8)
     resize: int | None = Field(default=None, ge=16)
     normalize: Literal["none", "half", "imagenet"] = "none"
+
+    @model_validator(mode="after")
+    def _normalizes_a_range(self) -> Self:
+        if self.normalize != "none" and isinstance(self.scale, SkyScalePlan):
+            raise ValueError("normalize needs pixels of 0..1: set scale.kind to range or minmax")
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterator
 from importlib.resources import files
@@ -12,8 +13,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from skysieve.core.errors import MissingError, RecipeError
+from skysieve.recipe.classifier import ClassifierRecipe
 from skysieve.recipe.training import Recipe
 
+AnyRecipe = Recipe | ClassifierRecipe
 _SHIPPED = files("skysieve.recipe") / "recipes"
 
 
@@ -23,18 +26,19 @@ def list_recipes() -> tuple[str, ...]:
     return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
 
 
-def read_recipe(name_or_path: str | Path) -> Recipe:
-    """Return a recipe by the name of a shipped one or the path of a TOML file.
+def read_recipe(name_or_path: str | Path) -> AnyRecipe:
+    """Return a recipe by the name of a shipped one, or the path of a TOML or JSON file.
 
     Raises:
         MissingError: There is no such recipe.
-        RecipeError: The file is no TOML, or a key or value is not one a recipe can have.
+        RecipeError: The file cannot be read, or a key or value is not one a recipe can have.
     """
     path = Path(name_or_path)
-    if path.suffix == ".toml":
+    if path.suffix in (".toml", ".json"):
         if not path.is_file():
             raise MissingError(f"There is no recipe at {path}", "Check the path")
-        return parse_recipe(path.read_text(encoding="utf-8"), str(path))
+        text = path.read_text(encoding="utf-8")
+        return parse_recipe(text, str(path), as_json=path.suffix == ".json")
     if str(name_or_path) not in list_recipes():
         known = ", ".join(list_recipes())
         raise MissingError(f"No recipe is called {str(name_or_path)!r}", f"Known are {known}")
@@ -46,26 +50,35 @@ def recipe_text(name: str) -> str:
     return (_SHIPPED / f"{name}.toml").read_text(encoding="utf-8")
 
 
-def parse_recipe(text: str, name: str) -> Recipe:
-    """Return the recipe that a TOML text describes.
+def parse_recipe(text: str, name: str, *, as_json: bool = False) -> AnyRecipe:
+    """Return the recipe that a TOML text describes: of a classifier if its ``kind`` says so.
+
+    Args:
+        text: What the file holds.
+        name: Of the recipe, for messages.
+        as_json: The text is JSON, as a training writes its recipe.
 
     Raises:
-        RecipeError: It is no TOML, or a key or value is not one a recipe can have.
+        RecipeError: It cannot be read, or a key or value is not one a recipe can have.
     """
     try:
-        return Recipe.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"Recipe {name} is not TOML: {error}", "Correct that line") from error
+        content = json.loads(text) if as_json else tomllib.loads(text)
+    except ValueError as error:
+        kind = "JSON" if as_json else "TOML"
+        raise RecipeError(f"Recipe {name} is not {kind}: {error}", "Correct that line") from error
+    model = ClassifierRecipe if "kind" in content else Recipe
+    try:
+        return model.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(step) for step in first["loc"])
         raise RecipeError(
-            f"Recipe {name}: {where}: {first['msg']}", _nearest(str(first["loc"][-1]))
+            f"Recipe {name}: {where}: {first['msg']}", _nearest(str(first["loc"][-1]), model)
         ) from error
 
 
-def _nearest(key: str) -> str:
-    near = difflib.get_close_matches(key, sorted(set(_field_names(Recipe))), n=1)
+def _nearest(key: str, model: type[BaseModel]) -> str:
+    near = difflib.get_close_matches(key, sorted(set(_field_names(model))), n=1)
     return f"Did you mean {near[0]!r}" if near and near[0] != key else "See docs/recipes.md"
 
 

@@ -20,25 +20,31 @@ def change(plan: P, settings: Sequence[str]) -> P:
 
     Args:
         plan: Any plan.
-        settings: Such as ``lens.min_arc_snr=20`` or ``camera.bands=["g", "r"]``; what stands behind
-            the sign is read as a value of TOML, ``none`` as None, and all else as text.
+        settings: Such as ``lens.min_arc_snr=20``, ``learn.phases.0.epochs=5`` or
+            ``camera.bands=["g", "r"]``; what stands behind the sign is read as a value of TOML,
+            ``none`` as None, and all else as text.
 
     Raises:
         RecipeError: There is no such setting, or the value cannot be; the nearest one is named.
     """
-    values: dict[str, Any] = plan.model_dump()
     for setting in settings:
-        path, sign, text = setting.partition("=")
-        if not sign:
-            raise RecipeError(f"{setting!r} sets nothing", "Write NAME=VALUE, such as lens.q=1")
-        *outer, last = path.strip().split(".")
-        place = values
-        for name in outer:
-            inner = place[_known(name, place, path)]
-            if not isinstance(inner, dict):
-                raise RecipeError(f"{path} is no setting: {name} holds no others", "Leave the rest")
-            place = cast("dict[str, Any]", inner)
-        place[_known(last, place, path)] = _value(text.strip())
+        plan = _changed(plan, setting)
+    return plan
+
+
+def _changed(plan: P, setting: str) -> P:
+    path, sign, text = setting.partition("=")
+    if not sign:
+        raise RecipeError(f"{setting!r} sets nothing", "Write NAME=VALUE, such as lens.q=1")
+    values = plan.model_dump(mode="json")
+    *outer, last = path.strip().split(".")
+    place: Any = values
+    for name in outer:
+        inner: Any = place[_known(name, place, path)]
+        place = inner
+        if not isinstance(inner, dict | list):
+            raise RecipeError(f"{path} is no setting: {name} holds no others", "Leave the rest")
+    place[_known(last, place, path)] = _value(text.strip())
     try:
         return type(plan).model_validate(values)
     except ValidationError as error:
@@ -48,7 +54,14 @@ def change(plan: P, settings: Sequence[str]) -> P:
         raise RecipeError(f"{where}{given}: {first['msg']}", "Choose another value") from error
 
 
-def _known(name: str, place: dict[str, Any], path: str) -> str:
+def _known(name: str, place: Any, path: str) -> Any:
+    """Return the key of a setting in a table, or its number in a list."""
+    if isinstance(place, list):
+        numbers = [str(k) for k in range(len(cast("list[Any]", place)))]
+        if name in numbers:
+            return int(name)
+        hint = f"Its numbers are {', '.join(numbers)}" if numbers else "Nothing is in it"
+        raise RecipeError(f"{path} is no setting: there is no number {name}", hint)
     if name in place:
         return name
     near = difflib.get_close_matches(name, list(place), n=1, cutoff=0.4)

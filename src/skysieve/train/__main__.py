@@ -7,9 +7,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from skysieve.core.errors import SkysieveError
+from skysieve.core.errors import RecipeError, SkysieveError
 from skysieve.core.watch import Lines
 from skysieve.recipe.recipe import list_recipes, read_recipe, recipe_text
+from skysieve.recipe.training import Recipe
 from skysieve.train.finder import train_finder
 
 
@@ -21,6 +22,11 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         recipe = read_recipe(arguments.recipe)
+        if not isinstance(recipe, Recipe):
+            raise RecipeError(
+                f"The recipe {recipe.name} learns from labeled images",
+                f"skysieve train {arguments.recipe} --data DIR --out FOLDER",
+            )
         path = Path(arguments.recipe)
         text = path.read_text() if path.suffix == ".toml" else recipe_text(arguments.recipe)
         card = train_finder(

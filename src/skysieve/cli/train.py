@@ -1,0 +1,106 @@
+"""``skysieve train``: make a finder from a recipe."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from skysieve.cli.show import AS_JSON, bar, print_json
+
+if TYPE_CHECKING:
+    from skysieve.pipeline.training import Trained
+
+
+def train(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="What to make ([cyan]skysieve list recipes[/]), or a TOML file.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="RUN",
+            help="The folder to write. If it holds this very training half done, it goes on.",
+            show_default=False,
+        ),
+    ],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            help="Labeled images: folders such as [cyan]train_lenses[/] or [cyan]train/sphere[/], a "
+            "simulated set, or any images with [cyan]--labels[/]; may be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A table with the columns id and label; without it the data say it.",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="A.B=C",
+            help="Change a setting, such as [cyan]learn.phases.0.epochs=5[/]; may be given more "
+            "than once.",
+            show_default=False,
+        ),
+    ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, metavar="N", help="GPUs to learn on, where there are any.")
+    ] = 1,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Only go on with a training that has begun; the same command also does.",
+        ),
+    ] = False,
+    as_json: AS_JSON = False,
+) -> None:
+    """Make a finder from a recipe and labeled images, and score it once on its test rows.
+
+    The run holds the splits, checkpoints, metrics, figures and the finder. The same command goes on
+    after a stop.
+    """
+    from skysieve import pipeline
+
+    if resume and not out.exists():
+        raise typer.BadParameter(f"there is no training in {out}", param_hint="--resume")
+    try:
+        with bar() as watch:
+            trained = pipeline.train(
+                recipe, data or (), out,
+                labels=labels, settings=settings or (), devices=devices, watch=watch,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json({k: str(v) if isinstance(v, Path) else v for k, v in asdict(trained).items()})
+    else:
+        _show(trained)
+
+
+def _show(trained: Trained) -> None:
+    print(f"finder   {trained.finder}")
+    if trained.metrics:
+        print(f"test     {trained.n_test:,} rows, 95 % intervals")
+        width = max(len(name) for name in trained.metrics)
+        for name, (value, low, high) in trained.metrics.items():
+            print(f"  {name:{width}}  {value:.4f} ({low:.4f} to {high:.4f})")
+        print(f"figures  {trained.folder / 'figures'}")
+    print(f"use it:  skysieve find IMAGES --finder {trained.finder} --out RUN")
