@@ -38,8 +38,8 @@ def failing(monkeypatch, skysieve):
 
 class TestEveryCommand:
     def test_is_what_the_design_says(self):
-        names = ["demo", "doctor", "explore", "find", "inject", "list", "rank", "report",
-                 "simulate"]  # fmt: skip
+        names = ["demo", "doctor", "evaluate", "explore", "find", "inject", "list", "rank",
+                 "report", "simulate", "train", "tune"]  # fmt: skip
         assert names == COMMANDS
 
     @pytest.mark.parametrize("command", COMMANDS)

@@ -13,6 +13,7 @@ from skysieve.recipe.scenarios import SCENARIOS, scenario_plan
 FROZEN = {
     "lens-gri 1": "d56310a0c5747167",
     "deeplense-lens 1": "14a083f34652b030",
+    "deeplense-lens 2": "494a7644f7b938b4",
     "survey 1": "a419f1ff34d53b4b",
     "substructure 1": "c8b6ef17fb8ee95f",
     "euclid 1": "800e64404f03043b",

@@ -44,7 +44,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "train": (
         "skysieve train lens-sieve --data labeled/ --out trained --set learn.phases.0.epochs=2",
-        "skysieve find cutouts/ --finder trained/finder --out run-trained",
+        "skysieve train lens-equivariant --data labeled/ --out turned --set learn.phases.0.epochs=1",
     ),
     "tune": (
         "skysieve tune lens-cnn --data labeled/ --out tuned --trials 2 --search learn.batch=32,64",

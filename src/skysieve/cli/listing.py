@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Mapping
-from importlib.resources import files
 from typing import Annotated, Literal
 
 import typer
@@ -52,7 +50,20 @@ def _finders() -> list[Row]:
 
 
 def _recipes() -> list[Row]:
-    return _plans("recipes")
+    from skysieve.recipe.classifier import ClassifierRecipe
+    from skysieve.recipe.recipe import list_recipes, read_recipe
+
+    return [
+        {
+            "name": recipe.name,
+            "learns from": (
+                "labeled images" if isinstance(recipe, ClassifierRecipe) else "its own simulation"
+            ),
+            "network": recipe.network.kind,
+            "about": recipe.description,
+        }
+        for recipe in map(read_recipe, list_recipes())
+    ]
 
 
 def _scenarios() -> list[Row]:
@@ -60,7 +71,7 @@ def _scenarios() -> list[Row]:
 
     return [
         {
-            "name": plan.name,
+            "name": name,
             "version": plan.version,
             "about": plan.about,
             "classes": ",".join(plan.classes),
@@ -69,29 +80,8 @@ def _scenarios() -> list[Row]:
             "side": "; ".join(str(frame.side) for frame in plan.frames),
             "arcsec a pixel": "; ".join(f"{frame.pixel_scale_arcsec:g}" for frame in plan.frames),
         }
-        for plan in SCENARIOS.values()
+        for name, plan in SCENARIOS.items()
     ]
-
-
-def _plans(folder: str) -> list[Row]:
-    """Return name and first comment of each TOML file of the package in ``recipe/FOLDER``."""
-    place = files("skysieve.recipe").joinpath(folder)
-    if not place.is_dir():
-        return []
-    texts = {
-        entry.name.removesuffix(".toml"): entry.read_text(encoding="utf-8")
-        for entry in place.iterdir()
-        if entry.name.endswith(".toml")
-    }
-    return [
-        {"name": name, "about": _about(text), "parts": ",".join(tomllib.loads(text))}
-        for name, text in sorted(texts.items())
-    ]
-
-
-def _about(text: str) -> str:
-    first = text.partition("\n")[0]
-    return first.lstrip("# ") if first.startswith("#") else ""
 
 
 def _surveys() -> list[Row]:

@@ -141,7 +141,7 @@ class DeeplenseLens(LensScenario):
 
     about: ClassVar[str] = "stand-in for the DeepLense lens-finding set, three bands in 0..1"
     name: Literal["deeplense-lens"] = "deeplense-lens"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     splits: Splits = Field(
         default={
             "train_lenses": 1_730,
@@ -160,6 +160,27 @@ class DeeplenseLens(LensScenario):
     def frames(self) -> tuple[Frame, ...]:
         """The grids of pixels."""
         return (camera_frame(self.camera, "flux", counts=False),)
+
+
+def deeplense_lens_2() -> DeeplenseLens:
+    """Return version 2 of the stand-in: brighter arcs over less noise, all controls with companions.
+
+    It is the yardstick of the recipes of classifiers (docs/results.md); version 1 is harder.
+    """
+    return DeeplenseLens(
+        version=2,
+        lens=LensPlan(
+            group_fraction=0.2,
+            group_radius_arcsec=(2.0, 3.0),
+            galaxy_radius_arcsec=(1.1, 3.0),
+            source_g_ab=(19.0, 22.5),
+            min_arc_snr=200,
+            min_contrast=0.55,
+        ),
+        nonlens=NonlensPlan(shares=LOOK_ALIKE.shares | {"red": 0.03, "companions": 0.42}),
+        companion_fraction=1.0,
+        noise=NoisePlan(depth=(1.5, 3.0)),
+    )
 
 
 class SurveyScenario(LensScenario):

@@ -15,7 +15,12 @@ from pydantic import Field
 from skysieve.core.errors import MissingError
 from skysieve.recipe.compound import Compound
 from skysieve.recipe.euclid import EuclidScenario
-from skysieve.recipe.lens_scenarios import DeeplenseLens, LensGri, SurveyScenario
+from skysieve.recipe.lens_scenarios import (
+    DeeplenseLens,
+    LensGri,
+    SurveyScenario,
+    deeplense_lens_2,
+)
 from skysieve.recipe.substructure_scenario import SubstructureScenario
 
 ScenarioPlan = Annotated[
@@ -34,7 +39,8 @@ SCENARIOS: Mapping[str, ScenarioPlan] = {
         EuclidScenario(),
         Compound(),
     )
-}
+} | {"deeplense-lens@2": deeplense_lens_2()}
+"""By name: the version that the name alone means, and others as ``NAME@VERSION``."""
 
 
 def scenario_plan(name: str) -> ScenarioPlan:
