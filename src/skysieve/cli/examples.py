@@ -43,11 +43,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve inject 'hsc/*.npz' --out soft --bands g,r,i,z,y --survey hsc --seeing 0.9",
     ),
     "train": (
-        "skysieve train lens-sieve --data labeled/ --out trained --set learn.phases.0.epochs=2",
-        "skysieve train lens-equivariant --data labeled/ --out turned --set learn.phases.0.epochs=1",
+        "skysieve train lens-sieve --data labeled/ --out trained --set learn.phases.0.epochs=4",
     ),
     "tune": (
-        "skysieve tune lens-cnn --data labeled/ --out tuned --trials 2 --search learn.batch=32,64",
+        "skysieve tune lens-cnn --data labeled/ --out tuned --trials 2 --set learn.phases.0.epochs=1",
     ),
     "list": (
         "skysieve list finders",

@@ -15,7 +15,8 @@ from skysieve.core.files import claim, write_text
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.finder.bundle import save
 from skysieve.finder.card import FinderCard, Stage
-from skysieve.networks.build import Ensemble
+from skysieve.networks.build import Ensemble, multiply_adds
+from skysieve.networks.classifier import plain
 from skysieve.recipe.classifier import ClassifierRecipe, MemberPlan
 from skysieve.train.calibrate import Rescaled, calibrate, member_weights
 from skysieve.train.classifier_card import classifier_card
@@ -190,7 +191,9 @@ def _export(
     positive = positive_of(recipe, images.classes)
     files: dict[str, bytes | Path] = {"recipe.json": folder / RECIPE}
     stages: list[Stage] = []
+    costs: list[int] = []
     for k, mesh in enumerate(meshes, start=1):
+        costs.append(multiply_adds(plain(mesh.network), bands=bands, side=side))
         graph = folder / f"stage-{k}.onnx"
         to_onnx(mesh.network, graph, bands=bands, side=side)
         said = logits_of(graph, images, splits.calibration)
@@ -221,5 +224,5 @@ def _export(
         stages=tuple(stages),
         license="MIT",
     )
-    files["README.md"] = classifier_card(recipe, images, splits, card).encode()
+    files["README.md"] = classifier_card(recipe, images, splits, card, costs).encode()
     return save(folder / FINDER, card, files).card

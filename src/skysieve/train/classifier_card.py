@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from skysieve.finder.card import FinderCard
@@ -21,6 +23,7 @@ _CARD = """\
 | field | {side} pixels a side |
 | pixel scale | {scale:g} arcsec{assumed} |
 | networks | {networks} |
+| multiply-adds of an image | {costs} |
 | license | {license} |
 
 ## Data
@@ -43,7 +46,11 @@ one again.
 
 
 def classifier_card(
-    recipe: ClassifierRecipe, images: LabeledImages, splits: Splits, card: FinderCard
+    recipe: ClassifierRecipe,
+    images: LabeledImages,
+    splits: Splits,
+    card: FinderCard,
+    multiply_adds: Sequence[int],
 ) -> str:
     """Return the model card as Markdown.
 
@@ -52,6 +59,7 @@ def classifier_card(
         images: What taught it.
         splits: Which rows did what.
         card: What the runtime reads.
+        multiply_adds: Of one image, by stage.
     """
     parts = {
         "training": splits.train,
@@ -84,6 +92,7 @@ def classifier_card(
         scale=spec.pixel_scale_arcsec,
         assumed=f"; {low:g} to {high:g} as they are",
         networks=networks,
+        costs=", then ".join(f"{cost / 1e6:,.1f} million" for cost in multiply_adds),
         license=card.license,
         rows=f"{len(images.ids):,}",
         splits=splits.sha256[:16],
