@@ -58,8 +58,9 @@ class HalvingPool(nn.AvgPool2d):
 
     def forward(self, x: Float[Tensor, "n c y x"]) -> Float[Tensor, "n c v u"]:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the pooled field."""
-        odd = bool(x.shape[2] % 2) or bool(x.shape[3] % 2)
-        return nn.functional.avg_pool2d(x, self.kernel_size, ceil_mode=odd)
+        if x.shape[2] % 2 or x.shape[3] % 2:
+            return nn.functional.avg_pool2d(x, self.kernel_size, ceil_mode=True)
+        return super().forward(x)
 
 
 class Residual(nn.Module):

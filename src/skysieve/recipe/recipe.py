@@ -40,8 +40,10 @@ def read_recipe(name_or_path: str | Path) -> AnyRecipe:
         text = path.read_text(encoding="utf-8")
         return parse_recipe(text, str(path), as_json=path.suffix == ".json")
     if str(name_or_path) not in list_recipes():
-        known = ", ".join(list_recipes())
-        raise MissingError(f"No recipe is called {str(name_or_path)!r}", f"Known are {known}")
+        near = difflib.get_close_matches(str(name_or_path), list_recipes(), n=1, cutoff=0.4)
+        known = f"Known are {', '.join(list_recipes())}"
+        fix = f"Did you mean {near[0]}? {known}" if near else known
+        raise MissingError(f"No recipe is called {str(name_or_path)!r}", fix)
     return parse_recipe(recipe_text(str(name_or_path)), str(name_or_path))
 
 

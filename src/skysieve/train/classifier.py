@@ -90,12 +90,14 @@ def train_classifier(
         MismatchError: The folder holds a training of another recipe or other images.
         RecipeError: A setting does not fit the images.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    claim(folder / RECIPE, recipe.model_dump_json(indent=1) + "\n", holds="a training")
+    decided = recipe.model_dump_json(indent=1) + "\n"
+    if (folder / RECIPE).exists():
+        claim(folder / RECIPE, decided, holds="a training")
     images = read_labeled(
         data, recipe.data, folder / "data", classes=recipe.classes, task=recipe.task,
         labels=labels, positive=recipe.positive, watch=watch,
     )  # fmt: skip
+    claim(folder / RECIPE, decided, holds="a training")  # not before the images are known to teach
     splits = _splits(images, recipe, folder / SPLITS)
     meshes = _meshes(recipe, images, splits, folder, devices, watch)
     card = _export(recipe, images, splits, meshes, folder, watch)
