@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -35,6 +36,20 @@ MASK_VALUE = Annotated[
         metavar="X",
         help="A pixel of exactly this value holds no data.",
         rich_help_panel=IMAGES,
+        show_default=False,
+    ),
+]
+
+
+DEVICES = Annotated[
+    int, typer.Option(min=1, metavar="N", help="GPUs to learn on, where there are any.")
+]
+CLASS_TABLE = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        metavar="FILE",
+        help="A table with the columns id and label; without it the data say it.",
         show_default=False,
     ),
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skysieve.cli.options import CLASS_TABLE, DEVICES
 from skysieve.cli.show import AS_JSON, bar, print_json
 
 if TYPE_CHECKING:
@@ -41,14 +42,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="A table with the columns id and label; without it the data say it.",
-            show_default=False,
-        ),
-    ] = None,
+    labels: CLASS_TABLE = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,9 +53,7 @@ def train(
             show_default=False,
         ),
     ] = None,
-    devices: Annotated[
-        int, typer.Option(min=1, metavar="N", help="GPUs to learn on, where there are any.")
-    ] = 1,
+    devices: DEVICES = 1,
     resume: Annotated[
         bool,
         typer.Option(

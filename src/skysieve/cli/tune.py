@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from skysieve.cli.options import CLASS_TABLE, DEVICES
 from skysieve.cli.show import AS_JSON, bar, print_json
 
 if TYPE_CHECKING:
@@ -48,12 +49,7 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="A table with the columns id and label.", show_default=False
-        ),
-    ] = None,
+    labels: CLASS_TABLE = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,9 +59,7 @@ def tune(
             show_default=False,
         ),
     ] = None,
-    devices: Annotated[
-        int, typer.Option(min=1, metavar="N", help="GPUs to learn on, where there are any.")
-    ] = 1,
+    devices: DEVICES = 1,
     as_json: AS_JSON = False,
 ) -> None:
     """Search for better settings on validation rows; trials that fall behind are cut short.

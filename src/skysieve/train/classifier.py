@@ -24,7 +24,7 @@ from skysieve.train.export import to_onnx, weights
 from skysieve.train.labeled import LabeledImages, read_labeled
 from skysieve.train.learn import Learned, learn
 from skysieve.train.scoring import logits_of, score_network
-from skysieve.train.splits import Splits, read_splits, split_rows, write_splits
+from skysieve.train.splits import Splits, settle_splits
 
 RECIPE, SPLITS, FINDER = "recipe.json", "splits.csv", "finder"
 ALONE = MemberPlan(name="network")
@@ -98,7 +98,7 @@ def train_classifier(
         labels=labels, positive=recipe.positive, watch=watch,
     )  # fmt: skip
     claim(folder / RECIPE, decided, holds="a training")  # not before the images are known to teach
-    splits = _splits(images, recipe, folder / SPLITS)
+    splits = settle_splits(images, recipe.data, folder / SPLITS)
     meshes = _meshes(recipe, images, splits, folder, devices, watch)
     card = _export(recipe, images, splits, meshes, folder, watch)
     return Taught(card=card, images=images, splits=splits)
@@ -118,14 +118,6 @@ def positive_of(recipe: ClassifierRecipe, classes: tuple[str, ...]) -> str:
             f"Their classes are {', '.join(classes)}: --set positive=NAME",
         )
     return recipe.positive
-
-
-def _splits(images: LabeledImages, recipe: ClassifierRecipe, path: Path) -> Splits:
-    if path.exists():
-        return read_splits(path, images)
-    splits = split_rows(images, recipe.data)
-    write_splits(images, splits, path)
-    return splits
 
 
 def _meshes(

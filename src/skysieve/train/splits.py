@@ -87,6 +87,20 @@ def split_rows(images: LabeledImages, plan: DataPlan) -> Splits:
     return _splits(images, parts, notes)
 
 
+def settle_splits(images: LabeledImages, plan: DataPlan, path: Path) -> Splits:
+    """Return the splits that a file holds, or split and write them if there is none.
+
+    Raises:
+        MismatchError: The file is of other images, or was altered.
+        InputError: There are too few rows.
+    """
+    if path.exists():
+        return read_splits(path, images)
+    splits = split_rows(images, plan)
+    write_splits(images, splits, path)
+    return splits
+
+
 def write_splits(images: LabeledImages, splits: Splits, path: Path) -> None:
     """Write the part of each row as CSV (id, label, split), and its hash beside it as JSON.
 

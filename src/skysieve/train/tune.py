@@ -25,7 +25,7 @@ from skysieve.recipe.tuning import SearchPlan
 from skysieve.train.classifier import ALONE
 from skysieve.train.labeled import LabeledImages, read_labeled
 from skysieve.train.learn import learn
-from skysieve.train.splits import Splits, read_splits, split_rows, write_splits
+from skysieve.train.splits import Splits, settle_splits
 from skysieve.train.tuned import Tuned
 
 STARTUP_TRIALS, WARMUP_EPOCHS = 4, 1
@@ -78,7 +78,7 @@ def tune_classifier(  # noqa: PLR0913  as the command
         data, recipe.data, folder / "data", classes=recipe.classes, task=recipe.task,
         labels=labels, positive=recipe.positive, watch=watch,
     )  # fmt: skip
-    splits = _splits(images, recipe, folder / "splits.csv")
+    splits = settle_splits(images, recipe.data, folder / "splits.csv")
     study = _study(recipe, folder)
     while (done := _ended(study)) < trials:
         trial = study.ask()
@@ -196,14 +196,6 @@ def _result(recipe: ClassifierRecipe, study: optuna.Study, folder: Path) -> Tune
         recipe=found, value=best.value, monitor=recipe.learn.monitor, settings=dict(best.params),
         trials=_ended(study), pruned=_ended(study) - len(whole), importance=importance,
     )  # fmt: skip
-
-
-def _splits(images: LabeledImages, recipe: ClassifierRecipe, path: Path) -> Splits:
-    if path.exists():
-        return read_splits(path, images)
-    splits = split_rows(images, recipe.data)
-    write_splits(images, splits, path)
-    return splits
 
 
 def _told(settings: dict[str, Any]) -> str:
