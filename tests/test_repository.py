@@ -95,3 +95,13 @@ def test_no_file_names_a_machine_s_folder():
     assert [
         str(path) for path in files if path.is_file() and machine.search(path.read_text("utf-8"))
     ] == []
+
+
+def test_shipped_graphs_do_not_say_where_they_were_made():
+    """An exporter writes the lines and files that made each node beside it, paths included."""
+    graphs = sorted((ROOT / "src/skysieve/finders").glob("*/*.onnx"))
+    assert graphs
+    for graph in graphs:
+        content = graph.read_bytes()
+        assert b".py" not in content, graph
+        assert b"site-packages" not in content, graph

@@ -177,7 +177,7 @@ def deeplense_lens_2() -> DeeplenseLens:
             min_arc_snr=200,
             min_contrast=0.55,
         ),
-        nonlens=NonlensPlan(shares=LOOK_ALIKE.shares | {"red": 0.03, "companions": 0.42}),
+        nonlens=NonlensPlan(shares={**LOOK_ALIKE.shares, "red": 0.03, "companions": 0.42}),
         companion_fraction=1.0,
         noise=NoisePlan(depth=(1.5, 3.0)),
     )

@@ -54,8 +54,7 @@ def to_onnx(network: nn.Module, path: Path, *, bands: int, side: int | None = No
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
     program.save(path, external_data=False)
-    if side is not None:
-        _forget_source(path)
+    _forget_source(path)
 
 
 def _forget_source(path: Path) -> None:
