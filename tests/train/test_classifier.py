@@ -34,7 +34,11 @@ SMALL = {
         "prepare.resize=64",
     ),
     "lens-sieve": ("network.width=8",),
-    "lens-equivariant": ("network.width=2", "network.blocks=[1,1]"),
+    "lens-equivariant": (
+        "network.width=2",
+        "network.blocks=[1,1]",
+        "learn.average_decay=0.9",
+    ),
     "substructure-equivariant": ("network.width=2", "network.blocks=[1,1]"),
 }
 """What makes the recipes small enough for a test."""
