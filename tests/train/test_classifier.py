@@ -38,6 +38,7 @@ SMALL = {
         "network.width=2",
         "network.blocks=[1,1]",
         "learn.average_decay=0.9",
+        "learn.phases.0.epochs=8",
     ),
     "substructure-equivariant": ("network.width=2", "network.blocks=[1,1]"),
 }
@@ -82,7 +83,7 @@ def test_every_recipe_of_a_classifier_is_tried_here():
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_recipe_runs_from_folders_to_a_finder(name, rings, kinds, tmp_path):
     data = kinds if name.startswith("substructure") else rings
-    settings = [*SMALL[name], *QUICK, "learn.monitor=loss"]
+    settings = [*QUICK, *SMALL[name], "learn.monitor=loss"]
     try:
         trained = pipeline.train(name, [data], tmp_path / "run", settings=settings)
     except RecipeError as error:  # two epochs may leave a network that ranks backwards
