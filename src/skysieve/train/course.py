@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float32
 from torch import Tensor
 
 from skysieve.core.files import whole_file, write_text
 from skysieve.recipe.learning import LearnPlan
+from skysieve.train.checkpoints import read_checkpoint
 
 CHECKPOINT = "last.ckpt"
 METRICS, STEPS = "metrics.csv", "steps.csv"
@@ -90,7 +90,7 @@ class Course:
         """Take the course from the folder's checkpoint, if there is one."""
         path = self.folder / CHECKPOINT
         if path.exists():
-            state = torch.load(path, map_location="cpu", weights_only=True)[_KEY]
+            state = read_checkpoint(path)[_KEY]
             self.history, self.kept, self.logits = state["history"], state["kept"], state["logits"]
 
     def note_step(self, values: tuple[int, int, int, float, float]) -> None:

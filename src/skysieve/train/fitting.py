@@ -1,4 +1,4 @@
-"""What every fit shares: a quiet Lightning, whole checkpoints, the average of weights."""
+"""What every fit shares: a quiet Lightning, the average of weights."""
 
 from __future__ import annotations
 
@@ -6,26 +6,9 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
 import torch
-from lightning.fabric.plugins.io import TorchCheckpointIO
 from torch import Tensor
-
-from skysieve.core.files import whole_file
-
-
-class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all, so that a kill while it is written costs an epoch."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
-    ) -> None:
-        """Write a checkpoint."""
-        del storage_options
-        with whole_file(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
 
 
 def moving_average(decay: float, average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:

@@ -30,8 +30,9 @@ from skysieve.train.batches import (
     Part,
     Pixels,
 )
+from skysieve.train.checkpoints import WholeCheckpoints
 from skysieve.train.course import CHECKPOINT, METRICS, Course, read_history, write_logits
-from skysieve.train.fitting import WholeCheckpoints, quiet
+from skysieve.train.fitting import quiet
 from skysieve.train.learner import Learner, Report
 from skysieve.train.losses import soften
 

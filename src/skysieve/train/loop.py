@@ -24,6 +24,7 @@ from skysieve.networks.build import build
 from skysieve.recipe.networks import ConvNetPlan
 from skysieve.recipe.training import FitPlan, Recipe
 from skysieve.simulate.corpus import Corpus
+from skysieve.train.checkpoints import WholeCheckpoints
 from skysieve.train.data import Batches, Mixer
 from skysieve.train.fitting import channels_last, moving_average, quiet
 
@@ -88,6 +89,7 @@ def fit_network(
             gradient_clip_val=recipe.fit.gradient_clip,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,
+            plugins=[WholeCheckpoints()],
             callbacks=[
                 average,
                 metrics,
