@@ -260,15 +260,17 @@ class TestTheLabelsOfTheData:
         fill(root / "images", np.concatenate([lenses, both, sky(6, 6)]))
         (root / "plan.json").write_text("{}")
         names = [f"{k:03}" for k in range(18)]
-        lines = [f"{name},{int(k < 6)}" for k, name in enumerate(names)]
+        labels = [int(k < 6) for k in range(18)]
+        lines = [f"{name},{label}" for name, label in zip(names, labels, strict=True)]
         (root / "labels.csv").write_text("\n".join(["id,label", *lines]) + "\n")
         scenes = [*range(6), *range(6), *range(20, 26)]
-        pq.write_table(pa.table({"id": names, "scene": scenes}), root / "scenes.parquet")
+        table = pa.table({"id": names, "label": labels, "scene": scenes})
+        pq.write_table(table, root / "scenes.parquet")
         return root
 
     def test_are_taken_without_being_named(self, tmp_path, labeled):
         found = explore(labeled, tmp_path / "out")
-        assert found["settings"]["labels"] == "labels.csv"
+        assert found["settings"]["labels"] == "scenes.parquet"
         assert {name: each["rows"] for name, each in found["classes"].items()} == {
             "lens": 6,
             "nonlens": 12,
@@ -280,12 +282,24 @@ class TestTheLabelsOfTheData:
         found = explore(labeled, tmp_path / "out", pipeline.ExploreLabels(others))
         assert set(found["classes"]) == {"star", "disk", "no label"}
 
+    def test_keep_the_images_of_a_scene_together_in_a_probe(self, tmp_path, labeled):
+        assert explore(labeled, tmp_path / "out")["check"]["grouped"]
+
+    def test_are_called_by_the_names_of_their_classes(self, tmp_path, labeled):
+        names = ["no", "sphere", "vort"]
+        rows = [f"{k:03},{k % 3},{names[k % 3]}" for k in range(18)]
+        (labeled / "scenes.parquet").unlink()
+        (labeled / "labels.csv").write_text("\n".join(["id,label,class", *rows]) + "\n")
+        assert set(explore(labeled, tmp_path / "out")["classes"]) == set(names)
+
     def test_of_another_form_are_none(self, tmp_path, labeled):
+        (labeled / "scenes.parquet").unlink()
         (labeled / "labels.csv").write_text("name,what\n000,star\n")
         assert explore(labeled, tmp_path / "out")["why_no_check"].startswith("nothing says")
         assert pipeline.own_labels([labeled]) is None
 
     def test_may_be_a_parquet_table(self, labeled):
+        (labeled / "scenes.parquet").unlink()
         (labeled / "labels.csv").unlink()
         path = labeled / "labels.parquet"
         pq.write_table(pa.table({"id": ["000"], "label": [1]}), path)
@@ -307,7 +321,8 @@ class TestTheLabelsOfTheData:
 
     def test_with_a_pair_of_two_scenes_are_called_wrong(self, tmp_path, labeled):
         scenes = [*range(6), 9, *range(1, 6), *range(20, 26)]
-        names = [f"{k:03}" for k in range(18)]
-        pq.write_table(pa.table({"id": names, "scene": scenes}), labeled / "scenes.parquet")
+        path = labeled / "scenes.parquet"
+        table = pq.read_table(path)
+        pq.write_table(table.set_column(2, "scene", pa.array(scenes)), path)
         twins = explore(labeled, tmp_path / "out")["twins"]
         assert (twins["n_paired"], twins["n_across_classes"]) == (5, 1)

@@ -19,6 +19,7 @@ SMALL = {
         "network.name=test_convnext2",
         "network.pretrained=false",
         "prepare.resize=64",
+        "learn.phases.0.learning_rate=3e-3",
     ),
     "lens-cnn": ("network.widths=[8,16]", "network.dense=16"),
     "lens-multiscale": ("network.width=4", "network.levels=2"),
@@ -32,15 +33,21 @@ SMALL = {
         "network.name=test_resnet",
         "network.pretrained=false",
         "prepare.resize=64",
+        "learn.phases.0.learning_rate=1e-2",
+        "learn.phases.0.epochs=5",
     ),
-    "lens-sieve": ("network.width=8",),
+    "lens-sieve": ("network.width=8", "learn.average_decay=0.9", "learn.phases.0.epochs=5"),
     "lens-equivariant": (
         "network.width=2",
         "network.blocks=[1,1]",
         "learn.average_decay=0.9",
         "learn.phases.0.epochs=8",
     ),
-    "substructure-equivariant": ("network.width=2", "network.blocks=[1,1]"),
+    "substructure-equivariant": (
+        "network.width=2",
+        "network.blocks=[1,1]",
+        "learn.average_decay=0.9",
+    ),
 }
 """What makes the recipes small enough for a test."""
 SPLIT = ("data.validation=0.2", "data.calibration=0.2")
@@ -84,11 +91,7 @@ def test_every_recipe_of_a_classifier_is_tried_here():
 def test_a_recipe_runs_from_folders_to_a_finder(name, rings, kinds, tmp_path):
     data = kinds if name.startswith("substructure") else rings
     settings = [*QUICK, *SMALL[name], "learn.monitor=loss"]
-    try:
-        trained = pipeline.train(name, [data], tmp_path / "run", settings=settings)
-    except RecipeError as error:  # two epochs may leave a network that ranks backwards
-        assert "no higher than the others" in str(error)  # noqa: PT017
-        pytest.skip("two epochs on a hundred images ranked backwards; the fit itself ran")
+    trained = pipeline.train(name, [data], tmp_path / "run", settings=settings)
     finder = load(trained.finder)
     assert finder.card.name == name
     assert set(trained.metrics) >= {"auc", "average_precision", "accuracy"}

@@ -8,10 +8,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from skysieve.cli.options import BANDS, IMAGES, KIND, MASK_VALUE, band_names
-from skysieve.cli.show import AS_JSON, Row, bar, print_json, print_table
+from skysieve.cli.options import (
+    BANDS,
+    KIND,
+    LABELS,
+    MASK_VALUE,
+    PIXEL_SCALE,
+    WHERE,
+    band_names,
+)
+from skysieve.cli.show import AS_JSON, Row, print_json, print_table, resumable_bar
 
-LABELS, COMPARISON = "Labels", "Comparison"
+COMPARISON = "Comparison"
 """Panels of the help."""
 
 
@@ -46,21 +54,13 @@ def evaluate(
         typer.Option(
             metavar="FILE",
             help="A table (CSV, ECSV, FITS, Parquet) with the columns id and label. Without it "
-            "[cyan]labels.csv[/] or [cyan]scenes.parquet[/] of the data, else folders named like "
-            "classes.",
+            "the data's own labels.csv, labels.parquet or, in a simulated set, scenes.parquet; else "
+            "folders named like classes.",
             rich_help_panel=LABELS,
             show_default=False,
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE",
-            help="Use only the labels of rows like this; may be given more than once.",
-            rich_help_panel=LABELS,
-            show_default=False,
-        ),
-    ] = None,
+    where: WHERE = None,
     by: Annotated[
         str | None,
         typer.Option(
@@ -117,16 +117,7 @@ def evaluate(
         typer.Option(min=1, metavar="N", help="Processes that score.", rich_help_panel=COMPARISON),
     ] = 1,
     bands: BANDS = None,
-    pixel_scale: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            metavar="ARCSEC",
-            help="The size of a pixel, where the files do not say.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    pixel_scale: PIXEL_SCALE = None,
     kind: KIND = None,
     mask_value: MASK_VALUE = None,
     as_json: AS_JSON = False,
@@ -144,7 +135,7 @@ def evaluate(
     )
     known = pipeline.EvaluateLabels(labels, tuple(where or ()), by, group)
     settings = pipeline.EvaluateSettings(split, against, resamples, seed, workers)
-    with bar() as watch:
+    with resumable_bar() as watch:
         paths = pipeline.evaluate(
             finders, data, out, known, settings=settings, options=options, watch=watch
         )

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from skysieve.cli.options import BANDS, KIND, MASK_VALUE, band_names
+from skysieve.cli.options import BANDS, KIND, LABELS, MASK_VALUE, WHERE, band_names
 from skysieve.cli.show import AS_JSON, Row, bar, print_json, print_table
 
-LABELS, SAMPLE = "Labels", "Sample"
+SAMPLE = "Sample"
 """Panels of the help."""
 
 
@@ -37,21 +37,13 @@ def explore(
         typer.Option(
             metavar="FILE",
             help="A table (CSV, ECSV, FITS, Parquet) with the columns id and label, which may be "
-            "any class. Without it those in the data's own labels.csv or labels.parquet, as in a "
-            "simulated set; else folders such as train_lenses or sphere name the classes.",
+            "any class. Without it the data's own labels.csv, labels.parquet or, in a simulated set, "
+            "scenes.parquet; else folders such as train_lenses or sphere name the classes.",
             rich_help_panel=LABELS,
             show_default=False,
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE",
-            help="Use only the labels of rows like this; may be given more than once.",
-            rich_help_panel=LABELS,
-            show_default=False,
-        ),
-    ] = None,
+    where: WHERE = None,
     group: Annotated[
         str | None,
         typer.Option(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from skysieve.cli.options import BANDS, IMAGES, KIND, MASK_VALUE, band_names
-from skysieve.cli.show import bar
+from skysieve.cli.options import (
+    BANDS,
+    KIND,
+    MASK_VALUE,
+    PIXEL_SCALE,
+    band_names,
+)
+from skysieve.cli.show import resumable_bar
 from skysieve.cli.summary import show_summary
 from skysieve.core.errors import MissingError
 
@@ -66,16 +71,7 @@ def find(
         ),
     ] = 1,
     bands: BANDS = None,
-    pixel_scale: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            metavar="ARCSEC",
-            help="The size of a pixel, where the files do not say.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    pixel_scale: PIXEL_SCALE = None,
     kind: KIND = None,
     mask_value: MASK_VALUE = None,
 ) -> None:
@@ -94,14 +90,10 @@ def find(
         mask_value=mask_value,
     )
     _check_finder(finder)
-    try:
-        with bar() as watch:
-            summary = pipeline.find(
-                images, finder, out, options=options, prior=prior, workers=workers, watch=watch
-            )
-    except KeyboardInterrupt:
-        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with resumable_bar() as watch:
+        summary = pipeline.find(
+            images, finder, out, options=options, prior=prior, workers=workers, watch=watch
+        )
     show_summary(out, summary)
 
 

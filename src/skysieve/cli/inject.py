@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from pydantic import ValidationError
 
-from skysieve.cli.options import BANDS, IMAGES, MASK_VALUE, band_names
-from skysieve.cli.show import AS_JSON, bar, print_json
+from skysieve.cli.options import BANDS, IMAGES, MASK_VALUE, PIXEL_SCALE, band_names
+from skysieve.cli.show import AS_JSON, print_json, resumable_bar
 from skysieve.core.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -131,16 +130,7 @@ def inject(
         ),
     ] = None,
     bands: BANDS = None,
-    pixel_scale: Annotated[
-        float | None,
-        typer.Option(
-            min=0.001,
-            metavar="ARCSEC",
-            help="The size of a pixel, where the files do not say.",
-            rich_help_panel=IMAGES,
-            show_default=False,
-        ),
-    ] = None,
+    pixel_scale: PIXEL_SCALE = None,
     kind: Annotated[
         Literal["flux"] | None,
         typer.Option(
@@ -179,14 +169,10 @@ def inject(
             "arc_snr": snr,
         }
     )
-    try:
-        with bar() as watch:
-            summary = pipeline.inject(
-                images, out, plan, options=options, seed=seed, workers=workers, watch=watch
-            )
-    except KeyboardInterrupt:
-        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with resumable_bar() as watch:
+        summary = pipeline.inject(
+            images, out, plan, options=options, seed=seed, workers=workers, watch=watch
+        )
     if as_json:
         print_json(summary.model_dump())
     else:

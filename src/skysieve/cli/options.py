@@ -9,6 +9,8 @@ import typer
 
 IMAGES = "Images"
 """The panel of the help that tells of what the images do not say themselves."""
+LABELS = "Labels"
+"""That of what is known of them."""
 
 BANDS = Annotated[
     str | None,
@@ -39,8 +41,25 @@ MASK_VALUE = Annotated[
         show_default=False,
     ),
 ]
-
-
+PIXEL_SCALE = Annotated[
+    float | None,
+    typer.Option(
+        min=0.001,
+        metavar="ARCSEC",
+        help="The size of a pixel, where the files do not say.",
+        rich_help_panel=IMAGES,
+        show_default=False,
+    ),
+]
+WHERE = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN=VALUE",
+        help="Use only the labels of rows like this; may be given more than once.",
+        rich_help_panel=LABELS,
+        show_default=False,
+    ),
+]
 DEVICES = Annotated[
     int, typer.Option(min=1, metavar="N", help="GPUs to learn on, where there are any.")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from skysieve.cli.options import WHERE
 from skysieve.cli.show import AS_JSON, Cell, Row, bar, print_json, print_table
 
 
@@ -24,14 +25,7 @@ def report(
             show_default=False,
         ),
     ] = None,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="COLUMN=VALUE",
-            help="Use only the labels of rows like this; may be given more than once.",
-            show_default=False,
-        ),
-    ] = None,
+    where: WHERE = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Write the report of a run again: best candidates, scores, and measures if labels are given.

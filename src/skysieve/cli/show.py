@@ -74,6 +74,21 @@ def bar() -> Generator[Watch]:
         yield _watch(drawn)
 
 
+@contextmanager
+def resumable_bar() -> Generator[Watch]:
+    """Give such a watch to work that the same command goes on with when it was stopped.
+
+    Raises:
+        typer.Exit: The work was interrupted.
+    """
+    try:
+        with bar() as watch:
+            yield watch
+    except KeyboardInterrupt:
+        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
+        raise typer.Exit(130) from None
+
+
 def _watch(drawn: Progress) -> Watch:
     tasks: dict[str, Any] = {}
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skysieve.cli.show import AS_JSON, bar, print_json
+from skysieve.cli.show import AS_JSON, print_json, resumable_bar
 
 if TYPE_CHECKING:
     from skysieve.produce.plan import SetSummary
@@ -79,12 +78,8 @@ def simulate(
     plan = pipeline.plan_set(
         scenario, count, layout=layout, seed=seed, settings=settings or (), truth=truth
     )
-    try:
-        with bar() as watch:
-            summary = pipeline.simulate(plan, out, workers=workers, watch=watch)
-    except KeyboardInterrupt:
-        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with resumable_bar() as watch:
+        summary = pipeline.simulate(plan, out, workers=workers, watch=watch)
     if as_json:
         print_json(summary.model_dump())
     else:

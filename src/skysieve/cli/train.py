@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skysieve.cli.options import CLASS_TABLE, DEVICES
-from skysieve.cli.show import AS_JSON, bar, print_json
+from skysieve.cli.show import AS_JSON, print_json, resumable_bar
 
 if TYPE_CHECKING:
     from skysieve.pipeline.training import Trained
@@ -72,15 +71,11 @@ def train(
 
     if resume and not out.exists():
         raise typer.BadParameter(f"there is no training in {out}", param_hint="--resume")
-    try:
-        with bar() as watch:
-            trained = pipeline.train(
-                recipe, data or (), out,
-                labels=labels, settings=settings or (), devices=devices, watch=watch,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with resumable_bar() as watch:
+        trained = pipeline.train(
+            recipe, data or (), out,
+            labels=labels, settings=settings or (), devices=devices, watch=watch,
+        )  # fmt: skip
     if as_json:
         print_json({k: str(v) if isinstance(v, Path) else v for k, v in asdict(trained).items()})
     else:

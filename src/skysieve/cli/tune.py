@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from skysieve.cli.options import CLASS_TABLE, DEVICES
-from skysieve.cli.show import AS_JSON, bar, print_json
+from skysieve.cli.show import AS_JSON, print_json, resumable_bar
 
 if TYPE_CHECKING:
     from skysieve.train.tuned import Tuned
@@ -68,16 +67,12 @@ def tune(
     """
     from skysieve import pipeline
 
-    try:
-        with bar() as watch:
-            tuned = pipeline.tune(
-                recipe, data, out,
-                trials=trials, search=search or (), labels=labels,
-                settings=settings or (), devices=devices, watch=watch,
-            )  # fmt: skip
-    except KeyboardInterrupt:
-        print("skysieve: stopped; the same command goes on from here", file=sys.stderr)
-        raise typer.Exit(130) from None
+    with resumable_bar() as watch:
+        tuned = pipeline.tune(
+            recipe, data, out,
+            trials=trials, search=search or (), labels=labels,
+            settings=settings or (), devices=devices, watch=watch,
+        )  # fmt: skip
     if as_json:
         print_json(
             {

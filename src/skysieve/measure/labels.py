@@ -89,19 +89,20 @@ class LabelTable:
     def classes(self) -> dict[str, str]:
         """The class of each id, as text; ids whose class is not known are left out.
 
-        Where all labels are words for lens or not, the classes are ``lens`` and ``nonlens``.
+        Where labels are but numbers of the names in a column ``class``, these are the classes;
+        where all are words for lens or not, the classes are ``lens`` and ``nonlens``.
 
         Raises:
             InputError: An id is empty or repeats, or there are too many classes to be any.
         """
         self._check_ids()
-        words = [_bare(word) for word in self.columns["label"]]
+        labels = self._named()
+        words = [_bare(word) for word in labels]
         if set(words) <= WORDS.keys():
             named = {1: "lens", 0: "nonlens"}
             texts = [named.get(WORDS[word], "") for word in words]
         else:
             unknown = {word for word, value in WORDS.items() if value == UNKNOWN}
-            labels = self.columns["label"]
             texts = [
                 "" if word in unknown else text for word, text in zip(words, labels, strict=True)
             ]
@@ -111,6 +112,15 @@ class LabelTable:
                 f"Give a column label of at most {MOST_CLASSES} classes",
             )
         return {name: text for name, text in zip(self.columns["id"], texts, strict=True) if text}
+
+    def _named(self) -> Sequence[str]:
+        """Return the column ``class`` if its names stand for the labels one by one, else these."""
+        labels, names = self.columns["label"], self.columns.get("class")
+        if names is None or not all(names):
+            return labels
+        pairs = set(zip(labels, names, strict=True))
+        one_by_one = len(pairs) == len(set(labels)) == len(set(names))
+        return names if one_by_one else labels
 
     def _check_ids(self) -> None:
         seen: dict[str, int] = {}

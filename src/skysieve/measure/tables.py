@@ -40,22 +40,16 @@ def read_columns(path: Path) -> dict[str, list[str]]:
     )
 
 
-def read_scenes(path: Path) -> dict[str, str]:
-    """Return the scene that each image shows, of a Parquet table with the columns id and scene.
-
-    A table without these columns says nothing.
+def parquet_columns(path: Path) -> list[str]:
+    """Return the names of the columns of a Parquet table.
 
     Raises:
         InputError: It is no Parquet table.
     """
     try:
-        if not {"id", "scene"} <= set(pq.read_schema(path).names):
-            return {}
-        table = pq.read_table(path, columns=["id", "scene"])
+        return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path.name} is no Parquet table: {error}", "Write it again") from error
-    pairs = zip(table["id"].to_pylist(), table["scene"].to_pylist(), strict=True)
-    return {each: str(scene) for each, scene in pairs if scene is not None}
 
 
 def _read_parquet(path: Path) -> dict[str, list[str]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from skysieve.measure.own_labels import own_labels
 from skysieve.pipeline.asked import EvaluateLabels
 from skysieve.pipeline.demonstrating import SAMPLE, demo
 from skysieve.pipeline.evaluating import EvaluateSettings, evaluate
-from skysieve.pipeline.exploring import ExploreLabels, explore, own_labels
+from skysieve.pipeline.exploring import ExploreLabels, explore
 from skysieve.pipeline.finding import find
 from skysieve.pipeline.injecting import inject
 from skysieve.pipeline.reporting import ReportPaths, rank, report

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,15 +16,12 @@ from skysieve.finder.cascade import Finder
 from skysieve.images import Listing
 from skysieve.images.browsing import class_folders, split_folders
 from skysieve.measure.labels import WORDS, LabelTable, read_label_table
+from skysieve.measure.own_labels import bare_class, group_column, own_labels
 
 Split = Literal["test", "validation", "all"]
 
 SPLITS = "splits.csv"
 BUNDLE = "finder"
-TABLES = ("labels.csv", "scenes.parquet")
-"""Looked for in a folder of data whose labels nobody named."""
-GROUPS = ("group", "host", "object", "tile")
-"""Columns whose rows of one value are drawn together."""
 LEARNED = ("train", "validation", "calibration")
 """Parts of a training run's rows that made the finder what it is."""
 SPLIT_NAMES = {"val": "validation", "valid": "validation"}
@@ -35,12 +31,12 @@ class EvaluateLabels(NamedTuple):
     """Which labels an evaluation goes by.
 
     Args:
-        file: A table with the columns id and label; None takes ``labels.csv`` or
-            ``scenes.parquet`` of the data's folder, else the names of folders.
+        file: A table with the columns id and label; None takes the data's own (``own_table``),
+            else the names of folders.
         where: Conditions such as ``source=spacewarps`` on which of its rows count.
         by: A column whose values, such as kinds of objects, are also measured apart.
-        group: A column whose rows of one value are not independent; None takes ``group``,
-            ``host``, ``object`` or ``tile`` if there is one.
+        group: A column whose rows of one value are not independent; None takes the first of
+            ``GROUP_COLUMNS`` that is there.
     """
 
     file: str | Path | None = None
@@ -170,7 +166,7 @@ def read_known(
         InputError: The labels are not usable, or nothing names classes.
         MissingError: There is no labels file.
     """
-    path = labels.file or _table_beside(inputs)
+    path = labels.file or own_labels(inputs)
     if path is None:
         folders = class_folders(listing)
         if not folders:
@@ -194,7 +190,7 @@ def read_known(
     table = read_label_table(path)
     for condition in labels.where:
         table = table.where(condition)
-    group = labels.group or next((name for name in GROUPS if name in table.columns), None)
+    group = labels.group or group_column(table)
     return Known(
         told=", ".join([Path(path).name, *labels.where]),
         by_id=_classes_of(table, classes),
@@ -216,13 +212,12 @@ def match_classes(theirs: Iterable[str], classes: Sequence[str]) -> dict[str, in
     Raises:
         MismatchError: A class of one is none of the other, or two are the same.
     """
-    bare = {_bare(name): k for k, name in enumerate(classes)}
+    bare = {bare_class(name): k for k, name in enumerate(classes)}
     if {"lens", "nonlens"} <= bare.keys():
         meant = {1: bare["lens"], 0: bare["nonlens"]}
         bare = {word: meant[v] for word, v in WORDS.items() if v in meant} | bare
-        bare = {"nolens": meant[0], "non": meant[0]} | bare
     theirs = sorted(set(theirs))
-    found = {name: bare[_bare(name)] for name in theirs if _bare(name) in bare}
+    found = {name: bare[bare_class(name)] for name in theirs if bare_class(name) in bare}
     if len(found) < len(theirs) or set(found.values()) != set(range(len(classes))):
         raise MismatchError(
             f"The data have the classes {', '.join(theirs)}; the finder tells apart "
@@ -266,23 +261,8 @@ def _with_unique_names(found: Sequence[Named]) -> list[Named]:
     return named
 
 
-def _table_beside(inputs: Sequence[str | Path]) -> Path | None:
-    for given in inputs:
-        for folder in (Path(given), Path(given).parent):
-            for name in TABLES:
-                if Path(given).is_dir() and (folder / name).is_file():
-                    return folder / name
-    return None
-
-
 def _classes_of(table: LabelTable, classes: Sequence[str]) -> dict[str, str]:
-    wanted = {_bare(name) for name in classes}
-    if "class" in table.columns and {_bare(text) for text in table.columns["class"]} <= wanted:
+    wanted = {bare_class(name) for name in classes}
+    if "class" in table.columns and {bare_class(text) for text in table.columns["class"]} <= wanted:
         return table.column("class")
     return table.classes
-
-
-def _bare(name: str) -> str:
-    """Return a class's name without case, separators and plural."""
-    text = re.sub(r"[\s_-]+", "", name.lower())
-    return re.sub("lenses$", "lens", text) if text.endswith("lenses") else text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +14,13 @@ from skysieve.measure.composing import compose_exploration
 from skysieve.measure.exploration import ExploreSettings
 from skysieve.measure.explore_page import JSON, write_exploration
 from skysieve.measure.labels import read_label_table
-from skysieve.measure.tables import read_columns, read_scenes
+from skysieve.measure.own_labels import group_column, own_labels
 from skysieve.measure.tally import Tally
 from skysieve.pipeline.reporting import ReportPaths
 from skysieve.search.explore import Names, look_at, picture_twins
 
-OWN_LABELS = ("labels.csv", "labels.parquet")
-"""Files at the top of a folder that hold its labels."""
-_SCENES = "scenes.parquet"
+SCENE = "scene"
+"""The column of simulated sets that says which images share a host and its neighbors."""
 EXPLORED = (5000, 48)
 """Rows of each class that an exploration measures, and shows."""
 
@@ -33,7 +31,8 @@ class ExploreLabels(NamedTuple):
     Args:
         file: A table with the columns id and label.
         where: Conditions such as ``source=spacewarps`` on which of its rows count.
-        group: A column of it whose rows of one value are never split by a linear probe.
+        group: A column of it whose rows of one value are never split by a linear probe; None takes
+            the first of ``GROUP_COLUMNS`` that is there.
     """
 
     file: str | Path
@@ -98,39 +97,11 @@ def explore(
     return ReportPaths(*write_exploration(folder, found))
 
 
-def own_labels(inputs: Sequence[str | Path]) -> Path | None:
-    """Return the labels that lie in a folder of images, as in a simulated set; None if none do.
-
-    They have the columns id and label; a table of other columns is something else.
-
-    Args:
-        inputs: What is explored; the labels of several folders are not put together.
-
-    Raises:
-        InputError: There is such a file and it cannot be read.
-    """
-    if len(inputs) != 1:
-        return None
-    for name in OWN_LABELS:
-        path = Path(inputs[0]) / name
-        if path.is_file() and {"id", "label"} <= _columns(path):
-            return path
-    return None
-
-
-def _columns(path: Path) -> set[str]:
-    if path.suffix == ".parquet":
-        return set(read_columns(path))
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        return {name.strip() for name in next(csv.reader(file), [])}
-
-
 def _scenes(inputs: Sequence[str | Path]) -> dict[str, str]:
     """Return the scene that each image of a simulated set shows; of anything else nothing."""
-    path = Path(inputs[0]) / _SCENES
-    if len(inputs) != 1 or not path.is_file():
-        return {}
-    return read_scenes(path)
+    path = own_labels(inputs)
+    table = None if path is None else read_label_table(path)
+    return table.column(SCENE) if table is not None and SCENE in table.columns else {}
 
 
 def _refuse_other(folder: Path) -> None:
@@ -153,5 +124,6 @@ def _explore_labels(
     table = read_label_table(labels.file)
     for condition in labels.where:
         table = table.where(condition)
-    groups = table.column(labels.group) if labels.group else None
+    group = labels.group or group_column(table)
+    groups = table.column(group) if group else None
     return table.classes, groups, ", ".join([Path(labels.file).name, *labels.where])

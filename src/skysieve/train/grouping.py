@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from skysieve.core.errors import InputError
-
-GROUP_COLUMNS = ("group", "host", "object", "tile", "scene")
-"""Columns that name what several images show, the first there is."""
+from skysieve.measure.own_labels import GROUP_COLUMNS
 
 
 def group_rows(

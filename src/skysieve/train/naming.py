@@ -15,22 +15,12 @@ from skysieve.images.names import label_in
 from skysieve.images.scanning import scan
 from skysieve.images.sources import Listing
 from skysieve.measure.labels import LabelTable, read_label_table
+from skysieve.measure.own_labels import KNOWN_CLASSES, bare_class, own_table
 from skysieve.recipe.classifier import Task
 
 LENS_CLASSES = ("nonlens", "lens")
 SUBSTRUCTURE_CLASSES = ("no", "sphere", "vort")
 
-_SCENES, _IMAGES = "scenes.parquet", "images"
-_OWN_TABLES = ("labels.csv", "labels.parquet")
-_PLURALS = {
-    "lenses": "lens",
-    **dict.fromkeys(("nonlenses", "nolens", "nolenses", "notlens", "notlenses"), "nonlens"),
-    "ellipticals": "elliptical",
-    "spirals": "spiral",
-    "mergers": "merger",
-    "artifacts": "artifact",
-    "nonlens": "nonlens",
-}
 _LENS_WORDS = {
     **dict.fromkeys(("positive", "positives", "yes", "true", "1"), "lens"),
     **dict.fromkeys(("negative", "negatives", "no", "false", "0"), "nonlens"),
@@ -102,7 +92,7 @@ def labelings_of(
     found: list[Labeling] = []
     rest: list[Path | str] = []
     for given in data:
-        table = _own_table(Path(given))
+        table = own_table(given)
         if table is None:
             rest.append(given)
         else:
@@ -112,10 +102,10 @@ def labelings_of(
 
 def class_name(text: str, task: Task) -> str:
     """Return a class without plural and spelling: ``nonlens`` of ``Non-Lenses``."""
-    bare = re.sub(r"[_\- ]", "", text.lower())
+    bare = bare_class(text)
     if task == "lens" and bare in _LENS_WORDS:
         return _LENS_WORDS[bare]
-    return _PLURALS.get(bare, "lens" if bare == "lens" else text)
+    return bare if bare in KNOWN_CLASSES else text
 
 
 def split_word(text: str) -> str:
@@ -167,17 +157,8 @@ def order_classes(
     return order
 
 
-def _own_table(folder: Path) -> Path | None:
-    """Return the table that belongs to a folder of images, if there is one."""
-    for top in (folder, folder.parent) if folder.name == _IMAGES else (folder,):
-        scenes = top / _SCENES
-        if scenes.is_file() and (top / _IMAGES).is_dir():
-            return scenes
-    return next((folder / name for name in _OWN_TABLES if (folder / name).is_file()), None)
-
-
 def _by_table(data: Sequence[Path | str], file: Path, task: Task, watch: Watch) -> Labeling:
-    table = _with_classes(read_label_table(file))
+    table = read_label_table(file)
     classes = {name: class_name(text, task) for name, text in table.classes.items()}
     others = [name for name in table.columns if name not in ("id", "label")]
     _check_splits(table)
@@ -211,20 +192,6 @@ def _by_folders(data: Sequence[Path | str], task: Task, watch: Watch) -> Labelin
         splits=_splits(listing),
         columns={},
         table=None,
-    )
-
-
-def _with_classes(table: LabelTable) -> LabelTable:
-    """Put the names of a column ``class`` in place of labels that are but their numbers."""
-    names = table.columns.get("class")
-    if names is None or not all(names):
-        return table
-    pairs = set(zip(table.columns["label"], names, strict=True))
-    if not len(pairs) == len({label for label, _ in pairs}) == len({name for _, name in pairs}):
-        return table
-    columns = {**table.columns, "label": names}
-    return LabelTable(
-        name=table.name, columns=columns, lines=table.lines, line_word=table.line_word
     )
 
 
