@@ -18,6 +18,7 @@ import pytest
 from skysieve import pipeline
 from skysieve.core.cutouts import Cutouts
 from skysieve.core.errors import InputError, MismatchError, MissingError
+from skysieve.core.files import sha256_of
 from skysieve.finder.cascade import Finder
 from skysieve.images.shards import write_shard
 from tests.finder.tiny import tiny_finder
@@ -162,6 +163,49 @@ def test_a_report_with_labels_stays(tmp_path: Path, images: Path, finder: Finder
     assert told["metrics"]["roc_auc"]["n_positive"] == 5
     pipeline.find([images], finder, run)
     assert json.loads(paths.json.read_text()) == told
+
+
+class TestBeside:
+    """Two runs of one finder, side by side."""
+
+    def label(self, folder: Path, first: int) -> Path:
+        path = folder / f"labels-{first}.csv"
+        rows = [f"stack-0#{k},{k % 2}" for k in range(first, first + 20)]
+        path.write_text("\n".join(["id,label", *rows]))
+        return path
+
+    def test_shows_the_measures_of_both(self, tmp_path: Path, images: Path, finder: Finder) -> None:
+        for name in ("sky", "simulated"):
+            pipeline.find([images], finder, tmp_path / name)
+        labels = self.label(tmp_path, 0)
+        other = json.loads(
+            pipeline.report(tmp_path / "simulated", self.label(tmp_path, 6)).json.read_text()
+        )
+        paths = pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "simulated"])
+        told = json.loads(paths.json.read_text())
+        assert told["beside"]["simulated"]["metrics"] == other["metrics"]
+        assert told["metrics"] != other["metrics"]
+        assert "Side by side" in paths.html.read_text()
+        assert told["draws"] == {"resamples": 2000, "seed": 0}
+        assert told["sha256"]["labels"] == sha256_of(labels)
+        assert told["sha256"]["ranking"] == sha256_of(tmp_path / "sky" / "ranking.parquet")
+
+    def test_refuses_one_without_measures(
+        self, tmp_path: Path, images: Path, finder: Finder
+    ) -> None:
+        for name in ("sky", "simulated"):
+            pipeline.find([images], finder, tmp_path / name)
+        labels = self.label(tmp_path, 0)
+        with pytest.raises(InputError, match="has no measures"):
+            pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "simulated"])
+        with pytest.raises(MissingError, match="There is no report"):
+            pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "nowhere"])
+        other = tmp_path / "simulated" / "report.json"
+        told = json.loads(pipeline.report(tmp_path / "simulated", labels).json.read_text())
+        told["finder"]["sha256"] = "0" * 64
+        other.write_text(json.dumps(told))
+        with pytest.raises(MismatchError, match="not of this very finder"):
+            pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "simulated"])
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,15 @@ def report(
         ),
     ] = None,
     where: WHERE = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="RUN",
+            help="Another run of the same finder with a labeled report, such as one of a simulated "
+            "set: its measures stand beside; may be given more than once.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AS_JSON = False,
 ) -> None:
     """Write the report of a run again: best candidates, scores, and measures if labels are given.
@@ -36,8 +45,12 @@ def report(
 
     if where and labels is None:
         raise typer.BadParameter("it selects labels, so give --labels too", param_hint="--where")
+    if beside and labels is None:
+        raise typer.BadParameter(
+            "measures need labels, so give --labels too", param_hint="--beside"
+        )
     with bar() as watch:
-        paths = pipeline.report(run, labels, where, watch=watch)
+        paths = pipeline.report(run, labels, where, beside=beside or (), watch=watch)
     written = json.loads(paths.json.read_text(encoding="utf-8"))
     if as_json:
         print_json(written)

@@ -22,6 +22,7 @@ from skysieve.measure.performance import (
     measure_metrics,
 )
 from skysieve.measure.rare import Truth, Values
+from skysieve.measure.sections import OtherReport, Section, side_by_side
 from skysieve.measure.tables import Ranking, Table, read_ranking, take_rows
 
 BINS = 40
@@ -47,6 +48,8 @@ class ReportInput:
         prior: The share of lenses that ``p_survey`` was made for.
         run_name: The name of the run.
         draws: How the intervals are made.
+        others: Reports of other runs of the same finder, to stand beside.
+        sha256: Of what the numbers are about, by name: ``run``, ``ranking``, ``labels``.
 
     Raises:
         InputError: The prior does not lie between 0 and 1.
@@ -63,6 +66,8 @@ class ReportInput:
     prior: float | None = None
     run_name: str = ""
     draws: Draws = DRAWS
+    others: Sequence[OtherReport] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         if self.prior is not None and not 0 < self.prior < 1:
@@ -107,6 +112,7 @@ class Page:
         figures: SVG by title.
         truth: The known label of an id of the head, 1 or 0.
         surprises: Rows that the ranking and the labels disagree on most, by title.
+        sections: Further parts, in their order.
     """
 
     given: ReportInput
@@ -117,6 +123,7 @@ class Page:
     figures: Mapping[str, str]
     truth: Mapping[str, int]
     surprises: Mapping[str, Sequence[Row]]
+    sections: Sequence[Section]
 
     @property
     def n_scored(self) -> int:
@@ -152,7 +159,9 @@ class Page:
             "prior": given.prior,
             "labels": None if self.labels is None else vars(self.labels),
             "metrics": {row.key: vars(row.measured) for row in self.metrics},
-        }
+            "draws": {"resamples": given.draws.resamples, "seed": given.draws.seed},
+            "sha256": dict(given.sha256),
+        } | {section.key: section.numbers for section in self.sections}
 
 
 def compose_page(given: ReportInput) -> Page:
@@ -182,7 +191,15 @@ def compose_page(given: ReportInput) -> Page:
         figures=_draw(ranking, scored, known, positive, given.draws),
         truth=_truth_of_head(given),
         surprises=_surprises(given.ranking, ranking, known, positive),
+        sections=_sections(given, metrics),
     )
+
+
+def _sections(given: ReportInput, metrics: tuple[MetricRow, ...]) -> list[Section]:
+    found: list[Section] = []
+    if metrics and given.others:
+        found.append(side_by_side(metrics, given.run_name or "this run", given.others))
+    return found
 
 
 def _count_labels(ranking: Ranking, labels: Labels, name: str) -> LabelCounts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 from jaxtyping import Float32, UInt8
 
 from skysieve.core.errors import MismatchError
+from skysieve.core.files import sha256_of
 from skysieve.core.survey import PixelKind
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.images import Source, read_span
 from skysieve.measure.labels import read_labels
 from skysieve.measure.pictures import color_picture
 from skysieve.measure.report import ReportInput, write_report
+from skysieve.measure.sections import read_other
 from skysieve.search.merge import RANKING
 from skysieve.search.plan import Plan, read_plan
 from skysieve.search.run import read_summary
@@ -27,7 +29,7 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 
 _compute: Any = pyarrow.compute  # its functions are made when it is imported; no checker sees them
 
-REPORT = "report.html"
+REPORT, NUMBERS = "report.html", "report.json"
 GALLERY = 60
 """Pictures that a report shows."""
 
@@ -80,6 +82,7 @@ def report(
     labels: str | Path | None = None,
     where: str | Iterable[str] | None = None,
     *,
+    beside: Sequence[str | Path] = (),
     watch: Watch = ignore,
 ) -> ReportPaths:
     """Write ``report.html`` and ``report.json`` into a run's folder.
@@ -88,11 +91,14 @@ def report(
         run: A finished run.
         labels: A table with the columns id and label; adds measures with their intervals.
         where: Conditions such as ``source=spacewarps`` on which rows of the labels count.
+        beside: Other runs of the same finder whose measures are shown beside, such as one of a
+            simulated set; they have a report with labels.
         watch: Called with the progress.
 
     Raises:
         InputError: The run is not finished, or the labels are not usable.
         MissingError: There is no run or no labels file.
+        MismatchError: A run beside is of another finder.
     """
     run = Path(run).absolute()
     plan, summary = read_plan(run), read_summary(run)
@@ -110,9 +116,18 @@ def report(
         labels_name="" if labels is None else ", ".join([Path(labels).name, *conditions]),
         prior=plan.prior,
         run_name=run.name,
+        others=[read_other(Path(each) / NUMBERS, plan.finder_sha256) for each in beside],
+        sha256=_digests(run, plan, labels),
     )
     watch(Progress("report", 0, None))
     return ReportPaths(*write_report(run, given))
+
+
+def _digests(run: Path, plan: Plan, labels: str | Path | None) -> dict[str, str]:
+    """Return the SHA-256 of what decides the numbers."""
+    files = {"ranking": run / RANKING} | ({"labels": Path(labels)} if labels else {})
+    found = {name: sha256_of(path) for name, path in files.items()}
+    return {"run": plan.run_id, "finder": plan.finder_sha256, **found}
 
 
 def _read_ranking(run: Path) -> pa.Table:
