@@ -9,6 +9,10 @@ from jaxtyping import Float64
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit, logsumexp, softmax
 
+from skysieve.core.odds import at_prior
+
+__all__ = ["FieldSize", "Platt", "at_prior", "margin", "spread"]
+
 Vector = Float64[np.ndarray, " n"]
 
 
@@ -82,19 +86,3 @@ def spread(
     probabilities[:, others] = softmax(logits[:, others], axis=1) * (1 - p)[:, None]
     probabilities[:, positive] = p
     return probabilities
-
-
-def at_prior(p: Vector, fitted_prior: Vector, prior: float) -> Vector:
-    """Return probabilities for a sky where another fraction of the objects is positive.
-
-    Args:
-        p: Calibrated at ``fitted_prior``, in [0, 1]; NaN stays NaN.
-        fitted_prior: The fraction of positives the calibration was fitted at, in (0, 1).
-        prior: The fraction of positives expected now, in (0, 1).
-
-    References:
-        Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21, eq. 2.4.
-    """
-    positive = p * (prior / fitted_prior)
-    negative = (1 - p) * ((1 - prior) / (1 - fitted_prior))
-    return positive / (positive + negative)
