@@ -74,7 +74,7 @@ def test_counts_of_a_ranking_by_hand():
     assert rare.completeness_at_false_positives(labels, scores, 1) == 3 / 4
     assert rare.completeness_at_k(labels, scores, 4) == 3 / 4
     assert rare.purity_at_k(labels, scores, 4) == 3 / 4
-    assert rare.purity_at_k(labels, scores, 100) == 4 / 8
+    assert rare.purity_at_k(labels, scores, 8) == 4 / 8
     assert float(rare.sweep(labels, scores).purity_at_completeness(0.75)) == 3 / 4
 
 

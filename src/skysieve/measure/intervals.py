@@ -27,6 +27,12 @@ Curve = Callable[[Sweep], Float64[np.ndarray, " g"]]
 
 RESAMPLES = 2000
 LEVEL = 0.95
+MOST_RUNS = 4096
+"""Into how many runs the rows of a sweep are joined at most before they are drawn again."""
+
+Method = Literal["bootstrap", "wilson", "bayes"]
+"""How an interval was made: percentiles of resamples, Wilson's, or percentiles of what the
+population may be like (:mod:`skysieve.measure.posterior`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,22 @@ class Measured:
     n_positive: int
     n_negative: int
     level: float
-    method: Literal["bootstrap", "wilson"]
+    method: Method
+
+
+@dataclass(frozen=True, kw_only=True)
+class Undefined:
+    """A number that the sample cannot tell.
+
+    Args:
+        reason: Why not, and what it would take.
+    """
+
+    reason: str
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return it as JSON."""
+        return {"value": None, "undefined": self.reason}
 
 
 def wilson(k: float, n: int, *, level: float = LEVEL) -> tuple[float, float]:
@@ -110,12 +131,15 @@ def bootstrap_all(
         InputError: See :func:`skysieve.measure.rare.sweep`.
     """
     counts = sweep(labels, scores)
+    joined = condense(counts)
     drawn = np.array(
         [
             [metric(again) for metric in metrics.values()]
-            for again in _resampled(counts, resamples, seed)
+            for again in _resampled(joined, resamples, seed)
         ]
     )
+    # What joining many rows changes is known, and taken off; of few rows it is nothing.
+    drawn += [metric(counts) - metric(joined) for metric in metrics.values()]
     tail = (1 - level) / 2
     lows, highs = np.quantile(drawn, (tail, 1 - tail), axis=0)
     return {
@@ -135,7 +159,7 @@ def bands(
 ) -> dict[str, tuple[Float64[np.ndarray, " g"], Float64[np.ndarray, " g"]]]:
     """Return the ends of the pointwise percentile interval of curves, from the same resamples."""
     drawn: dict[str, list[Float64[np.ndarray, " g"]]] = {name: [] for name in curves}
-    for again in _resampled(sweep(labels, scores), resamples, seed):
+    for again in _resampled(condense(sweep(labels, scores)), resamples, seed):
         for name, curve in curves.items():
             drawn[name].append(curve(again))
     tail = (1 - level) / 2
@@ -144,7 +168,7 @@ def bands(
 
 
 def _measured(value: float, low: float, high: float, counts: Sweep, level: float) -> Measured:
-    method: Literal["bootstrap", "wilson"] = "bootstrap"
+    method: Method = "bootstrap"
     if low == high:
         method = "wilson"
         n = min(counts.n_positive, counts.n_negative)
@@ -160,27 +184,72 @@ def _measured(value: float, low: float, high: float, counts: Sweep, level: float
     )
 
 
+def interval_of(
+    value: float, drawn: Float64[np.ndarray, " draw"], counts: Sweep, *, level: float = LEVEL
+) -> Measured:
+    """Return a metric with the percentiles of what it may be in the population.
+
+    Args:
+        value: Of the sample; the interval is made to hold it.
+        drawn: See :mod:`skysieve.measure.posterior`.
+        counts: The sample.
+        level: Of the interval.
+    """
+    tail = (1 - level) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    return Measured(
+        value=value,
+        low=min(float(low), value),
+        high=max(float(high), value),
+        n_positive=counts.n_positive,
+        n_negative=counts.n_negative,
+        level=level,
+        method="bayes",
+    )
+
+
+def condense(counts: Sweep, most: int = MOST_RUNS) -> Sweep:
+    """Return a sweep with fewer levels that has nearly the same metrics.
+
+    Levels without a positive are joined with each other: no metric of a sweep looks inside a
+    stretch of negatives, and a survey is little else: the 100,000 rows of 50 lenses become 101
+    levels. If there are still more than ``most``, neighbors are joined, the finer the nearer to the top.
+
+    Args:
+        counts: The sweep.
+        most: How many levels there may be.
+    """
+    true, false = np.diff(counts.true_positives), np.diff(counts.false_positives)
+    holds = true > 0
+    keep = np.flatnonzero(np.append(holds[1:] | holds[:-1], True))
+    if len(keep) > most:
+        keep = keep[_finer_at_the_top(np.cumsum(true + false)[keep], most)]
+    return Sweep(
+        true_positives=np.append(0, counts.true_positives[keep + 1]),
+        false_positives=np.append(0, counts.false_positives[keep + 1]),
+    )
+
+
+def _finer_at_the_top(
+    inspected: Int64[np.ndarray, " run"], most: int
+) -> Int64[np.ndarray, " kept"]:
+    """Return which runs end a joined one: half of them the first, the rest at even ratios."""
+    first = most // 2
+    n = float(inspected[-1])
+    edges = np.geomspace(float(inspected[first]), n, most - first)
+    later = np.searchsorted(inspected, edges).clip(max=len(inspected) - 1)
+    return np.unique(np.append(np.arange(first), later))
+
+
 def _resampled(counts: Sweep, resamples: int, seed: int) -> Iterator[Sweep]:
     """Yield sweeps of samples drawn with replacement, within each class."""
-    true, false = _merged(counts)
+    true, false = np.diff(counts.true_positives), np.diff(counts.false_positives)
     rng = stream(seed, "bootstrap")
     for _ in range(resamples):
         yield Sweep(
             true_positives=np.append(0, np.cumsum(_drawn(true, rng))),
             false_positives=np.append(0, np.cumsum(_drawn(false, rng))),
         )
-
-
-def _merged(counts: Sweep) -> tuple[Int64[np.ndarray, " run"], Int64[np.ndarray, " run"]]:
-    """Return positives and negatives per run, where levels without a positive are joined.
-
-    No metric of a sweep looks inside a stretch of negatives, and a survey is little else: the
-    100,000 rows of 50 lenses become 101 runs.
-    """
-    true, false = np.diff(counts.true_positives), np.diff(counts.false_positives)
-    holds = true > 0
-    starts = np.flatnonzero(np.append(True, holds[1:] | holds[:-1]))
-    return np.add.reduceat(true, starts), np.add.reduceat(false, starts)
 
 
 def _drawn(
