@@ -14,8 +14,8 @@ import time
 
 import numpy as np
 
-from skysieve.measure.performance import DRAWS, measure_curves
 from skysieve.measure.metrics import measure_ranking
+from skysieve.measure.performance import DRAWS, measure_curves
 from skysieve.measure.thresholds import Intent, choose_thresholds
 
 MEBIBYTE = 1024**2
