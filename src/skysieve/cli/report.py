@@ -11,6 +11,8 @@ import typer
 from skysieve.cli.options import WHERE
 from skysieve.cli.show import AS_JSON, Cell, Row, bar, print_json, print_table
 
+INTENTS = "Thresholds"
+
 
 def report(
     run: Annotated[
@@ -26,6 +28,53 @@ def report(
         ),
     ] = None,
     where: WHERE = None,
+    inspect: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Where to cut if so many are to be inspected, and what that brings; may be given "
+            "more than once, as the next three.",
+            rich_help_panel=INTENTS,
+            show_default=False,
+        ),
+    ] = None,
+    purity: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="X",
+            help="... if this share of what passes is to be lenses.",
+            rich_help_panel=INTENTS,
+            show_default=False,
+        ),
+    ] = None,
+    fpr: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="X",
+            help="... if no larger share of non-lenses is to pass.",
+            rich_help_panel=INTENTS,
+            show_default=False,
+        ),
+    ] = None,
+    completeness: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="X",
+            help="... if no smaller share of lenses is to pass.",
+            rich_help_panel=INTENTS,
+            show_default=False,
+        ),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="The share of lenses in the survey; without it that of the run, if it has one.",
+            rich_help_panel=INTENTS,
+            show_default=False,
+        ),
+    ] = None,
     beside: Annotated[
         list[Path] | None,
         typer.Option(
@@ -42,6 +91,7 @@ def report(
     The page [cyan]report.html[/] needs no network; [cyan]report.json[/] holds the same numbers.
     """
     from skysieve import pipeline
+    from skysieve.pipeline import Intent
 
     if where and labels is None:
         raise typer.BadParameter("it selects labels, so give --labels too", param_hint="--where")
@@ -49,8 +99,18 @@ def report(
         raise typer.BadParameter(
             "measures need labels, so give --labels too", param_hint="--beside"
         )
+    if prior is not None and not 0 < prior < 1:
+        raise typer.BadParameter("a share between 0 and 1", param_hint="--prior")
+    intents = [
+        *(Intent(inspect=value) for value in inspect or ()),
+        *(Intent(purity=value) for value in purity or ()),
+        *(Intent(fpr=value) for value in fpr or ()),
+        *(Intent(completeness=value) for value in completeness or ()),
+    ]
     with bar() as watch:
-        paths = pipeline.report(run, labels, where, beside=beside or (), watch=watch)
+        paths = pipeline.report(
+            run, labels, where, intents=intents, prior=prior, beside=beside or (), watch=watch
+        )
     written = json.loads(paths.json.read_text(encoding="utf-8"))
     if as_json:
         print_json(written)

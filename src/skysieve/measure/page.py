@@ -22,8 +22,16 @@ from skysieve.measure.performance import (
     measure_metrics,
 )
 from skysieve.measure.rare import Truth, Values
+from skysieve.measure.report_sections import (
+    expected_thresholds_section,
+    rate_of,
+    reliability_section,
+    survey_section,
+    thresholds_section,
+)
 from skysieve.measure.sections import OtherReport, Section, side_by_side
 from skysieve.measure.tables import Ranking, Table, read_ranking, take_rows
+from skysieve.measure.thresholds import Intent
 
 BINS = 40
 LISTED = 8
@@ -46,8 +54,12 @@ class ReportInput:
         labels: What is known of some ids.
         labels_name: Where the labels came from, such as ``labels.csv, source=spacewarps``.
         prior: The share of lenses that ``p_survey`` was made for.
+        survey_prior: The share to reckon with; None takes ``prior``.
         run_name: The name of the run.
         draws: How the intervals are made.
+        intents: What thresholds are wanted for.
+        fitted_prior: The share of positives that the calibration of each row of the ranking was
+            fitted at; None leaves out what rests on it.
         others: Reports of other runs of the same finder, to stand beside.
         sha256: Of what the numbers are about, by name: ``run``, ``ranking``, ``labels``.
 
@@ -64,14 +76,18 @@ class ReportInput:
     labels: Labels | None = None
     labels_name: str = ""
     prior: float | None = None
+    survey_prior: float | None = None
     run_name: str = ""
     draws: Draws = DRAWS
+    intents: Sequence[Intent] = ()
+    fitted_prior: Float64[np.ndarray, " n"] | None = None
     others: Sequence[OtherReport] = ()
     sha256: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
-        if self.prior is not None and not 0 < self.prior < 1:
-            raise InputError(f"The prior is {self.prior}", "Give a share between 0 and 1")
+        for prior in (self.prior, self.survey_prior):
+            if prior is not None and not 0 < prior < 1:
+                raise InputError(f"The prior is {prior}", "Give a share between 0 and 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,14 +207,37 @@ def compose_page(given: ReportInput) -> Page:
         figures=_draw(ranking, scored, known, positive, given.draws),
         truth=_truth_of_head(given),
         surprises=_surprises(given.ranking, ranking, known, positive),
-        sections=_sections(given, metrics),
+        sections=_sections(given, ranking, metrics),
     )
 
 
-def _sections(given: ReportInput, metrics: tuple[MetricRow, ...]) -> list[Section]:
+def _sections(
+    given: ReportInput, ranking: Ranking, metrics: tuple[MetricRow, ...]
+) -> list[Section]:
     found: list[Section] = []
+    prior = given.prior if given.survey_prior is None else given.survey_prior
+    scored = np.isfinite(ranking.p)
+    known = scored & (ranking.truth >= 0)
+    truth, p, seed = ranking.truth[known], ranking.p[known], given.draws.seed
+    both = 0 < (truth == 1).sum() < len(truth)
+    rows = int(scored.sum())
+    if both:
+        found.append(
+            thresholds_section(truth, p, given.intents, prior=prior, rows=rows, draws=given.draws)
+        )
     if metrics and given.others:
         found.append(side_by_side(metrics, given.run_name or "this run", given.others))
+    if given.fitted_prior is None or not rows:
+        return found
+    fitted = given.fitted_prior
+    if both:
+        found.append(reliability_section(truth, p, fitted[known], seed))
+    p, fitted = ranking.p[scored], fitted[scored]
+    rate = rate_of(p, fitted, seed)
+    basis = prior if prior is not None else rate
+    if given.intents and not both and (prior is not None or rate.value):
+        found.append(expected_thresholds_section(p, fitted, given.intents, basis, seed))
+    found.append(survey_section(p, fitted, rate, prior, seed))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from skysieve.measure.own_labels import own_labels
+from skysieve.measure.thresholds import Intent
 from skysieve.pipeline.asked import EvaluateLabels
 from skysieve.pipeline.demonstrating import SAMPLE, demo
 from skysieve.pipeline.evaluating import EvaluateSettings, evaluate
@@ -25,6 +26,7 @@ __all__ = [
     "ExploreLabels",
     "InjectSummary",
     "InjectionPlan",
+    "Intent",
     "ReportPaths",
     "RunSummary",
     "SetPlan",

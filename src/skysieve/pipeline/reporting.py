@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet as pq
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32, Float64, UInt8
 
 from skysieve.core.errors import MismatchError
 from skysieve.core.files import sha256_of
@@ -21,6 +21,7 @@ from skysieve.measure.labels import read_labels
 from skysieve.measure.pictures import color_picture
 from skysieve.measure.report import ReportInput, write_report
 from skysieve.measure.sections import read_other
+from skysieve.measure.thresholds import Intent
 from skysieve.search.merge import RANKING
 from skysieve.search.plan import Plan, read_plan
 from skysieve.search.run import read_summary
@@ -82,6 +83,8 @@ def report(
     labels: str | Path | None = None,
     where: str | Iterable[str] | None = None,
     *,
+    intents: Sequence[Intent] = (),
+    prior: float | None = None,
     beside: Sequence[str | Path] = (),
     watch: Watch = ignore,
 ) -> ReportPaths:
@@ -91,6 +94,8 @@ def report(
         run: A finished run.
         labels: A table with the columns id and label; adds measures with their intervals.
         where: Conditions such as ``source=spacewarps`` on which rows of the labels count.
+        intents: What thresholds are wanted for.
+        prior: The share of lenses in the survey; None takes the run's, if it has one.
         beside: Other runs of the same finder whose measures are shown beside, such as one of a
             simulated set; they have a report with labels.
         watch: Called with the progress.
@@ -115,12 +120,21 @@ def report(
         labels=known,
         labels_name="" if labels is None else ", ".join([Path(labels).name, *conditions]),
         prior=plan.prior,
+        survey_prior=prior,
+        intents=tuple(intents),
+        fitted_prior=_fitted_prior(plan, ranking),
         run_name=run.name,
         others=[read_other(Path(each) / NUMBERS, plan.finder_sha256) for each in beside],
         sha256=_digests(run, plan, labels),
     )
     watch(Progress("report", 0, None))
     return ReportPaths(*write_report(run, given))
+
+
+def _fitted_prior(plan: Plan, ranking: pa.Table) -> Float64[np.ndarray, " n"]:
+    """Return the share of positives that each row's probability was calibrated at."""
+    priors = np.array([0.5] + [stage.calibration.prior for stage in plan.card.stages])
+    return priors[_compute.fill_null(ranking["stage"], 0).to_numpy()]
 
 
 def _digests(run: Path, plan: Plan, labels: str | Path | None) -> dict[str, str]:
