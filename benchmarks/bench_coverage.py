@@ -92,9 +92,7 @@ def coverage(population, m, n, trials, seed):
     held = defaultdict(list)
     for trial in range(trials):
         rng = np.random.default_rng([seed, trial])
-        found = measure_ranking(
-            *population.draw(m, n, rng), Draws(resamples=RESAMPLES, seed=trial)
-        )
+        found = measure_ranking(*population.draw(m, n, rng), Draws(resamples=RESAMPLES, seed=trial))
         for row in found.rows:
             if (truth := truths.get(row.key)) is not None:
                 each = row.measured

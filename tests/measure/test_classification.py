@@ -104,7 +104,8 @@ def test_no_rate_is_told_that_needs_less_than_one_negative():
     assert "macro_completeness_at_fpr_0.001" not in found.overall
     assert "completeness_at_fpr_0.001" not in found.headline
     found = measure_classes(predictions(4000), resamples=5)
-    assert all(set(mine) == set(OF_CLASS) for mine in found.by_class.values())
+    lowest = "completeness_at_fpr_0.0001"  # 10,000 negatives could tell it
+    assert all(set(mine) == set(OF_CLASS) - {lowest} for mine in found.by_class.values())
 
 
 def test_accuracy_of_single_rows_has_wilsons_interval():
@@ -121,8 +122,8 @@ def test_a_perfect_classifier_is_not_told_to_be_certain():
         Predictions(truth=truth, probabilities=p, classes=("a", "b"), positive="b"), resamples=20
     )
     auc = found.by_class["b"]["auc"]
-    assert (auc.value, auc.high, auc.method) == (1, 1, "wilson")
-    assert auc.low == wilson(30, 30)[0]
+    assert (auc.value, auc.high, auc.method) == (1, 1, "bayes")
+    assert 0.85 < auc.low < 0.99
 
 
 def test_groups_are_drawn_whole_and_leave_no_class_empty():

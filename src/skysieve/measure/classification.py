@@ -13,17 +13,20 @@ References:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from skysieve.measure.intervals import LEVEL, Measured, wilson
+from skysieve.core.random import stream
+from skysieve.measure import posterior
+from skysieve.measure.intervals import LEVEL, Measured, condense, interval_of, wilson
 from skysieve.measure.predictions import Predictions, Weights, draw_weights
 from skysieve.measure.rare import Sweep
 
 RESAMPLES = 1000
-FPRS = (0.01, 0.001)
+FPRS = (0.01, 0.001, 0.0001)
 ECE_BINS = 15
 
 OF_CLASS = (
@@ -135,6 +138,12 @@ class Scorer:
         )
         return np.concatenate([of_all, of_class.mean(axis=0), of_class.ravel()])
 
+    def sweeps(self) -> dict[str, Sweep]:
+        """Return the sweep of each class against the others."""
+        ones = np.ones(len(self._given), np.int64)
+        pairs = zip(self._given.classes, self._classes, strict=True)
+        return {name: ranked.sweep(ones) for name, ranked in pairs}
+
     def names(self) -> list[tuple[str | None, str]]:
         """Return the class (None is all) and the name of each measure."""
         names = (*OF_ALL, *(f"macro_{name}" for name in OF_CLASS))
@@ -156,9 +165,11 @@ def measure_classes(
 ) -> Classification:
     """Return every measure with its interval.
 
-    Intervals are percentiles of resamples within each class, or of whole groups. Those of accuracy
-    and of a class' completeness, shares of independent rows, are Wilson's if there are no groups;
-    so is that of a measure which no resample changes. The calibration error of a resample is
+    Where rows come in groups, intervals are percentiles of resamples of whole groups. If there are
+    none, those of a class' ranking are drawn from :mod:`skysieve.measure.posterior`, those of
+    accuracy and of a class' completeness, shares of independent rows, are Wilson's, and the rest
+    are percentiles of resamples within each class; a measure that no resample changes has
+    Wilson's. The calibration error of a resample is
     larger than that of the sample, on average; the excess is taken off (Efron & Tibshirani 1993,
     chapter 10).
     """
@@ -181,6 +192,9 @@ def measure_classes(
             target = overall if of is None else by_class[of]
             ends = float(lows[m]), float(highs[m])
             target[name] = _measured(given, of, name, float(value[m]), ends, level)
+    if given.groups is None:
+        for of, counts in scorer.sweeps().items():
+            by_class[of] |= _of_population(by_class[of], counts, resamples, level, seed)
     return Classification(
         classes=given.classes,
         positive=given.positive,
@@ -195,6 +209,33 @@ def confusion_of(given: Predictions) -> Int64[np.ndarray, "class class"]:
     k = len(given.classes)
     counts = np.bincount(given.truth * k + given.predicted, minlength=k * k)
     return counts.reshape(k, k).astype(np.int64)
+
+
+def _of_population(
+    found: dict[str, Measured], counts: Sweep, resamples: int, level: float, seed: int
+) -> dict[str, Measured]:
+    """Return the measures of a ranking of independent rows with better intervals."""
+    joined, n = condense(counts), counts.n_negative
+    draw: dict[str, posterior.Draw] = {
+        "auc": posterior.draw_auc,
+        "average_precision": posterior.draw_average_precision,
+    }
+    for fpr in FPRS:
+        draw[f"completeness_at_fpr_{fpr:g}"] = partial(posterior.draw_completeness_at_fpr, fpr=fpr)
+    for passed, name in ((0, "tpr0"), (9, "tpr10")):
+        draw[name] = partial(
+            posterior.draw_completeness_before, false_positives=passed, negatives=n
+        )
+    return {
+        name: interval_of(
+            found[name].value,
+            each(joined, stream(seed, f"posterior {name}"), resamples),
+            counts,
+            level=level,
+        )
+        for name, each in draw.items()
+        if name in found
+    }
 
 
 class _Ranked:

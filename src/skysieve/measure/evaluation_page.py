@@ -26,6 +26,7 @@ HEADINGS = {
     "average_precision": "average precision",
     "completeness_at_fpr_0.01": "completeness at FPR 0.01",
     "completeness_at_fpr_0.001": "completeness at FPR 0.001",
+    "completeness_at_fpr_0.0001": "completeness at FPR 0.0001",
     "tpr0": "TPR0",
     "tpr10": "TPR10",
     "completeness": "completeness",

@@ -128,7 +128,7 @@ def draw_completeness_before(
     """
     # Beyond these, the next false positive has come but for one test set in a million.
     most = (false_positives + 10 * math.sqrt(false_positives + 1) + 20) / negatives
-    shape_t, shape_f = _gaps(*_per_run(counts))
+    shape_t, shape_f = _gaps(*_stretches(*_per_run(counts)))
     end = int(np.searchsorted(np.cumsum(shape_f), most * counts.n_negative)) + 1
     rest_t, rest_f = (max(float(shape[end:].sum()), 0.0) for shape in (shape_t, shape_f))
     drawn: list[Draws] = []
@@ -169,6 +169,15 @@ def _between(
 
 def _per_run(counts: Sweep) -> tuple[Int64[np.ndarray, " run"], Int64[np.ndarray, " run"]]:
     return np.diff(counts.true_positives), np.diff(counts.false_positives)
+
+
+def _stretches(
+    true: Int64[np.ndarray, " run"], false: Int64[np.ndarray, " run"]
+) -> tuple[Int64[np.ndarray, " stretch"], Int64[np.ndarray, " stretch"]]:
+    """Return runs with neighbors joined that are of one class, the same."""
+    kind = np.sign(true) - np.sign(false)
+    starts = np.flatnonzero(np.append(True, (kind[1:] != kind[:-1]) | (kind[1:] == 0)))
+    return np.add.reduceat(true, starts), np.add.reduceat(false, starts)
 
 
 def _gaps(
