@@ -61,6 +61,17 @@ def find(
             show_default=False,
         ),
     ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="C",
+            help="Adds the column [cyan]conformal[/]: classes that hold the true one this often.",
+            rich_help_panel=RUN,
+            show_default=False,
+        ),
+    ] = None,
     workers: Annotated[
         int,
         typer.Option(
@@ -92,7 +103,14 @@ def find(
     _check_finder(finder)
     with resumable_bar() as watch:
         summary = pipeline.find(
-            images, finder, out, options=options, prior=prior, workers=workers, watch=watch
+            images,
+            finder,
+            out,
+            options=options,
+            prior=prior,
+            confidence=confidence,
+            workers=workers,
+            watch=watch,
         )
     show_summary(out, summary)
 

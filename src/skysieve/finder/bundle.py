@@ -63,6 +63,7 @@ def load(
             name=f"{card.name}/{stage.file}",
             bands=len(card.input.bands),
             classes=len(card.classes),
+            extras=stage.extras,
             batch=_LATER_BATCH if k else _FIRST_BATCH,
             precision=precision or cpu_precision(),
             threads=threads or cpu_threads(),

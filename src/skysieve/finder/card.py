@@ -8,12 +8,18 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skysieve.core.inputs import InputSpec
 from skysieve.finder.calibration import FieldSize, Platt
+from skysieve.finder.doubt import Conformal, Strangeness
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """A file beside finder.json: no folders, nothing hidden."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["lens", "substructure", "morphology", "artifact", "locator"]
+
+
+def _says_nothing(value: object) -> bool:
+    """Keep a card that says nothing of doubt as it was before cards could, to the byte."""
+    return value is None or value is False
 
 
 class Stage(BaseModel):
@@ -28,6 +34,10 @@ class Stage(BaseModel):
         pass_fraction: The measured share of non-lenses among the validation rows that pass.
         field_size: Evens out this stage's margin over the sizes of fields.
         calibration: Turns the margin, so evened out, into a probability.
+        spread: Whether the graph also gives ``spread`` (n, 1): the standard deviation of the margins
+            of the networks it is made of.
+        strangeness: What calibration rows had of ``strangeness`` (n, 1), which the graph then also
+            gives: how far a row's features lie from those of training rows. None if it does not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,6 +47,14 @@ class Stage(BaseModel):
     pass_fraction: float = Field(default=1.0, ge=0, le=1)
     field_size: FieldSize = FieldSize()
     calibration: Platt = Platt()
+    spread: bool = Field(default=False, exclude_if=_says_nothing)
+    strangeness: Strangeness | None = Field(default=None, exclude_if=_says_nothing)
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What the graph is asked for beside the logits."""
+        asked = {"spread": self.spread, "strangeness": self.strangeness is not None}
+        return tuple(name for name, wanted in asked.items() if wanted)
 
 
 class FinderCard(BaseModel):
@@ -51,6 +69,8 @@ class FinderCard(BaseModel):
         positive: The class that is looked for.
         input: What it wants of an image.
         stages: From the coarsest to the finest.
+        conformal: What the whole sieve gave to calibration rows, to make sets of classes that hold the
+            true one as often as is asked; None if nothing is kept of them.
         files: SHA-256 of every other file of the bundle, by name; ``save`` fills it in.
         license: Of the weights.
     """
@@ -65,6 +85,7 @@ class FinderCard(BaseModel):
     positive: str
     input: InputSpec
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=100)
+    conformal: Conformal | None = Field(default=None, exclude_if=_says_nothing)
     files: dict[FileName, Sha256] = Field(default_factory=dict)
     license: str
 
@@ -72,6 +93,8 @@ class FinderCard(BaseModel):
     def _consistent(self) -> Self:
         if len(set(self.classes)) != len(self.classes):
             raise ValueError("a class repeats")
+        if any("|" in name for name in self.classes):
+            raise ValueError("no class can have a | in its name: it joins the names of a set")
         if "survey" in self.classes:
             raise ValueError("no class can be called survey: p_survey is another column")
         if self.positive not in self.classes:
@@ -79,6 +102,8 @@ class FinderCard(BaseModel):
         *before, last = self.stages
         if last.pass_logit is not None or any(stage.pass_logit is None for stage in before):
             raise ValueError("every stage but the last needs a pass_logit, and the last has none")
+        if self.conformal is not None and len(self.conformal.samples) != len(self.classes):
+            raise ValueError("conformal needs a sample of each class")
         return self
 
     @property

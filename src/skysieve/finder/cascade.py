@@ -15,7 +15,8 @@ from skysieve.core.inputs import InputSpec
 from skysieve.core.scores import Scores, Status
 from skysieve.finder.ahead import ahead
 from skysieve.finder.calibration import at_prior, margin, spread
-from skysieve.finder.card import FinderCard
+from skysieve.finder.card import FinderCard, Stage
+from skysieve.finder.doubt import FLAG, UNUSUAL
 from skysieve.finder.runtime import Network
 from skysieve.images.fitting import fit_stack
 from skysieve.images.sources import Group, Reading, Row
@@ -33,11 +34,17 @@ class Sieved:
         rows: As they were read; one that the network could not make a number of has a new status.
         probabilities: Calibrated, in [0, 1]; NaN where the status is not ``ok``.
         stage: The finest stage that saw the row, from 1; 0 if none did.
+        spread: How far apart the networks of that stage are: the standard deviation of their
+            margins; NaN if it is a single one.
+        ood: The share of calibration rows that look stranger to that stage, in [0, 1]; NaN if the
+            bundle does not say.
     """
 
     rows: tuple[Row, ...]
     probabilities: Float64[np.ndarray, "n class"]
     stage: Int8[np.ndarray, " n"]
+    spread: Float64[np.ndarray, " n"]
+    ood: Float64[np.ndarray, " n"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,14 +103,21 @@ class Finder:
         A row's numbers are the same to the last bit whatever other rows the reading holds.
         """
         probabilities = np.full((len(reading.rows), len(self.card.classes)), np.nan)
+        doubt = np.full((len(reading.rows), 2), np.nan)
         stage = np.zeros(len(reading.rows), np.int8)
         for group in reading.groups:
-            probabilities[group.index], stage[group.index] = self._sieve(group.pixels)
+            found = self._sieve(group.pixels)
+            probabilities[group.index], doubt[group.index], stage[group.index] = found
         rows = list(reading.rows)
         for k in np.flatnonzero((stage > 0) & np.isnan(probabilities).any(axis=1)):
             rows[k] = _without_number(rows[k])
-            probabilities[k], stage[k] = np.nan, 0
-        return Sieved(rows=tuple(rows), probabilities=probabilities, stage=stage)
+            probabilities[k], doubt[k], stage[k] = np.nan, np.nan, 0
+        spread_, ood = doubt.T
+        for k in np.flatnonzero(ood < UNUSUAL):
+            rows[k] = replace(rows[k], flags=tuple(sorted({*rows[k].flags, FLAG})))
+        return Sieved(
+            rows=tuple(rows), probabilities=probabilities, stage=stage, spread=spread_, ood=ood
+        )
 
     def p_survey(self, sieved: Sieved, prior: float) -> Float64[np.ndarray, " n"]:
         """Return the probability of the positive class where another fraction is positive.
@@ -118,16 +132,21 @@ class Finder:
 
     def _sieve(
         self, pixels: Float32[np.ndarray, "n band y x"]
-    ) -> tuple[Float64[np.ndarray, "n class"], Int8[np.ndarray, " n"]]:
-        """Return calibrated probabilities, and the last stage that each row came to."""
+    ) -> tuple[
+        Float64[np.ndarray, "n class"], Float64[np.ndarray, "n 2"], Int8[np.ndarray, " n"]
+    ]:
+        """Return calibrated probabilities, spread and share, and the last stage of each row."""
         positive = self.card.positive_index
         probabilities = np.empty((len(pixels), len(self.card.classes)))
+        doubt = np.empty((len(pixels), 2))
         reached = np.zeros(len(pixels), np.int8)
         left = np.arange(len(pixels))
         side = math.sqrt(pixels.shape[2] * pixels.shape[3])
         for k, (stage, network) in enumerate(zip(self.card.stages, self.networks, strict=True)):
             # The first stage sees all rows: no copy of them is made.
-            logits = network(pixels[left] if k else pixels).astype(np.float64)
+            numbers = network.numbers(pixels[left] if k else pixels).astype(np.float64)
+            logits, extras = np.split(numbers, [len(self.card.classes)], axis=1)
+            doubt[left] = _doubt(stage, extras)
             finite = np.isfinite(logits).all(axis=1)
             logits[~finite] = 0
             found = stage.field_size(margin(logits, positive), side)
@@ -139,7 +158,18 @@ class Finder:
             left = left[finite & (found >= stage.pass_logit)]
             if not len(left):
                 break
-        return probabilities, reached
+        return probabilities, doubt, reached
+
+
+def _doubt(stage: Stage, extras: Float64[np.ndarray, "n extra"]) -> Float64[np.ndarray, "n 2"]:
+    """Return spread and the share of stranger calibration rows, NaN where the stage says neither."""
+    said = np.full((len(extras), 2), np.nan)
+    columns = dict(zip(stage.extras, extras.T, strict=True))
+    if "spread" in columns:
+        said[:, 0] = columns["spread"]
+    if stage.strangeness is not None:
+        said[:, 1] = stage.strangeness(columns["strangeness"])
+    return said
 
 
 def _without_number(row: Row) -> Row:

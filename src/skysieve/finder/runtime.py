@@ -87,22 +87,31 @@ def runtime_name(precision: Precision) -> str:
 
 @dataclass(frozen=True)
 class _Program:
-    """A graph compiled for one side, and the requests that are free to run it."""
+    """A graph compiled for one side, and the requests that are free to run it.
+
+    Args:
+        batch: Cutouts of a run.
+        steps: Compiled parts; the outputs of each are the inputs of the next.
+        skipped: For each step, how many outputs of the one before are not for it, but for all to
+            see: the logits, which come first.
+        free: Requests, one per step.
+    """
 
     batch: int
     steps: tuple[Any, ...]
+    skipped: tuple[int, ...]
     free: queue.SimpleQueue[tuple[Any, ...]] = field(default_factory=queue.SimpleQueue)
 
     @contextmanager
     def borrow(self) -> Iterator[tuple[Any, ...]]:
-        """Lend requests, one per step; the output of each is the input of the next."""
+        """Lend requests, one per step."""
         try:
             requests = self.free.get_nowait()
         except queue.Empty:
             requests = tuple(step.create_infer_request() for step in self.steps)
-            for before, after in pairwise(requests):
+            for (before, after), skip in zip(pairwise(requests), self.skipped[1:], strict=True):
                 for k in range(len(after.input_tensors)):
-                    after.set_input_tensor(k, before.output_tensors[k])
+                    after.set_input_tensor(k, before.output_tensors[skip + k])
         yield requests
         self.free.put(requests)  # not after an error: such a request is left to be forgotten
 
@@ -115,6 +124,8 @@ class Network:
         name: For messages.
         bands: How many bands it must take.
         classes: How many logits it must give.
+        extras: Other outputs (n, columns) that are wanted. What only they need is computed in
+            float32, from the very tensors that the logits are made of.
         batch: Cutouts per run for sides up to 64 pixels; fewer for larger ones.
         precision: Of the convolutions and matrix products; what comes before the first of
             them (stretch, scaling, the NaN mask) is always float32.
@@ -134,10 +145,12 @@ class Network:
         batch: int,
         precision: Precision,
         threads: int,
+        extras: tuple[str, ...] = (),
     ) -> None:
         self.name = name
         self.bands = bands
         self.classes = classes
+        self.extras = extras
         self.precision: Precision = precision
         self.threads = threads
         self._graph = graph
@@ -149,12 +162,18 @@ class Network:
         self, pixels: Float32[np.ndarray, "n band side side"]
     ) -> Float32[np.ndarray, "n class"]:
         """Return the logits of each cutout; NaN pixels are no data."""
+        return self.numbers(pixels)[:, : self.classes]
+
+    def numbers(
+        self, pixels: Float32[np.ndarray, "n band side side"]
+    ) -> Float32[np.ndarray, "n number"]:
+        """Return the logits of each cutout, then the columns of the extras in their order."""
         return self._run(self._program(pixels.shape[-1]), pixels)
 
     def _run(
         self, program: _Program, pixels: Float32[np.ndarray, "n band side side"]
-    ) -> Float32[np.ndarray, "n class"]:
-        logits = np.empty((len(pixels), self.classes), np.float32)
+    ) -> Float32[np.ndarray, "n number"]:
+        numbers = np.empty((len(pixels), self._width), np.float32)
         with program.borrow() as requests:
             image = requests[0].input_tensors[0].data
             for start in range(0, len(pixels), program.batch):
@@ -163,9 +182,11 @@ class Network:
                 image[len(rows) :] = rows[-1]  # the rest of the last batch: computed, not used
                 for request in requests:
                     request.infer()
-                found = requests[-1].output_tensors[0].data
-                logits[start : start + len(rows)] = found[: len(rows)]
-        return logits
+                found = [tensor.data for tensor in requests[-1].output_tensors]
+                if self.extras:  # else the last step is the one that gives the logits
+                    found.insert(0, requests[-2].output_tensors[0].data)
+                numbers[start : start + len(rows)] = np.concatenate(found, 1)[: len(rows)]
+        return numbers
 
     def _program(self, side: int) -> _Program:
         with _compiling:
@@ -180,9 +201,16 @@ class Network:
         batch = min(self._batch, max(1, self._batch * 64**2 // side**2))
         model = self._read()
         model.reshape([batch, self.bands, side, side])
-        plain: list[tuple[Any, Precision]] = [(model, self.precision)]
-        steps = plain if self.precision == "f32" else _split(model)
-        program = _Program(batch, tuple(self._compile_step(part, kind) for part, kind in steps))
+        tail = _cut_tail(model) if self.extras else None
+        network = model if tail is None else tail[0]
+        plain: list[tuple[Any, Precision]] = [(network, self.precision)]
+        steps = plain if self.precision == "f32" else _split(network)
+        skipped = [0] * len(steps)
+        if tail is not None:
+            steps.append((tail[1], "f32"))
+            skipped.append(1)
+        compiled = tuple(self._compile_step(part, kind) for part, kind in steps)
+        program = _Program(batch, compiled, tuple(skipped))
         self._run(program, np.zeros((1, self.bands, side, side), np.float32))
         return program
 
@@ -208,8 +236,16 @@ class Network:
         logits = [port for port in model.outputs if "logits" in port.get_names()]
         if not logits or not _fits(logits[0].partial_shape[1], self.classes):
             raise InputError(f"{self.name} gives no logits of {self.classes} classes", fix)
+        wanted = [logits[0], *(self._extra(model, name) for name in self.extras)]
+        self._width = sum(port.partial_shape[1].get_length() for port in wanted[1:]) + self.classes
         # A map or another output is dropped here, and with it what only it needs.
-        return _Model([logits[0]], model.get_parameters(), self.name)
+        return _Model(wanted, model.get_parameters(), self.name)
+
+    def _extra(self, model: Any, name: str) -> Any:
+        found = [port for port in model.outputs if name in port.get_names()]
+        if not found or found[0].partial_shape.rank.get_length() != 2:
+            raise InputError(f"{self.name} gives no {name} (n, columns)", "Export the finder again")
+        return found[0]
 
 
 def _fits(dimension: Any, wanted: int) -> bool:
@@ -237,6 +273,36 @@ def _split(model: Any) -> list[tuple[Any, Precision]]:
         ports.append(port)
     head = _Model(ports, model.get_parameters(), "stretch")
     return [(head, "f32"), (_Model(model.get_results(), parameters, "network"), "bf16")]
+
+
+def _cut_tail(model: Any) -> tuple[Any, Any]:
+    """Cut a graph behind what the logits are made of: logits and what crosses, then the extras."""
+    logits, *extras = model.get_results()
+    needed: set[str] = set()
+    waiting = [logits]
+    while waiting:
+        node = waiting.pop()
+        if node.get_name() not in needed:
+            needed.add(node.get_name())
+            waiting += [port.get_source_output().get_node() for port in node.inputs()]
+    parameters, ports = [], []
+    for node in model.get_ordered_ops():
+        if node.get_name() not in needed or node.get_type_name() == "Constant":
+            continue
+        for port in node.outputs():
+            targets = [
+                into
+                for into in port.get_target_inputs()
+                if into.get_node().get_name() not in needed
+            ]
+            if targets:
+                parameter = opset13.parameter(port.get_partial_shape(), port.get_element_type())
+                for target in targets:
+                    target.replace_source_output(parameter.output(0))
+                parameters.append(parameter)
+                ports.append(port)
+    head = _Model([logits.input(0).get_source_output(), *ports], model.get_parameters(), "network")
+    return head, _Model(extras, parameters, "doubt")
 
 
 def _crossing(model: Any) -> list[tuple[Any, list[Any]]]:

@@ -16,13 +16,14 @@ from skysieve.search.plan import make_plan, open_run
 from skysieve.search.run import RunSummary, search
 
 
-def find(
+def find(  # noqa: PLR0913  what is asked of a run, and how it is done
     inputs: Sequence[str | Path],
     finder: str | Path | Finder,
     out: str | Path,
     *,
     options: ReadOptions = ReadOptions(),  # noqa: B008  it is frozen
     prior: float | None = None,
+    confidence: float | None = None,
     workers: int = 1,
     watch: Watch = ignore,
 ) -> RunSummary:
@@ -37,19 +38,22 @@ def find(
         out: The run's folder: new, empty, or that of the same run.
         options: What the images do not say themselves.
         prior: The fraction of lenses that is expected, in (0, 1); adds ``p_survey``.
+        confidence: How often the set of classes in the column ``conformal`` is to hold the true one,
+            in (0, 1), whatever the share of lenses; None has no such column.
         workers: Processes; 1 uses threads.
         watch: Called with the progress.
 
     Raises:
         InputError: The folder holds something else, or an option cannot be.
-        MismatchError: The folder holds another run, or no image can have the finder's bands.
+        MismatchError: The folder holds another run, no image can have the finder's bands, or the
+            finder can promise no confidence.
         MissingError: There is no such finder or input, or no image.
     """
     run = Path(out).absolute()
     loaded = finder if isinstance(finder, Finder) else load(finder)
     listing = scan(inputs, options, watch=watch)
     check_bands(listing, loaded.card)
-    plan = make_plan(listing, loaded, prior)
+    plan = make_plan(listing, loaded, prior, confidence)
     open_run(run, plan)
     summary = search(run, plan, loaded, workers=workers, watch=watch)
     if not (run / REPORT).exists():  # one that was made with labels stays

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from skysieve.core.errors import InputError
+from skysieve.core.errors import InputError, MismatchError
 from skysieve.core.files import whole_file
 from skysieve.core.scores import Status
 from skysieve.finder.ahead import ahead
 from skysieve.finder.card import FinderCard
 from skysieve.finder.cascade import Finder, Sieved
+from skysieve.finder.doubt import name_sets
 from skysieve.images import Reading, read_span
 from skysieve.search.plan import Plan
 
@@ -46,7 +47,7 @@ def score_parts(plan: Plan, finder: Finder, parts: Sequence[int]) -> Iterator[tu
     readings = ahead(read, spans, threads=1, waiting=_WAITING)
     tables: list[pa.Table] = []
     for (part, span), sieved in zip(spans, finder.stream(readings), strict=True):
-        tables.append(to_table(sieved, finder, plan.prior))
+        tables.append(to_table(sieved, finder, plan.prior, plan.confidence))
         if span.stop == plan.rows(part).stop:
             yield part, pa.concat_tables(tables).combine_chunks()
             tables = []
@@ -93,21 +94,31 @@ def read_part(run: Path, plan: Plan, part: int) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def columns(card: FinderCard) -> pa.Schema:
-    """Return the columns of a part, without those that only the whole ranking has."""
+def columns(card: FinderCard, confidence: float | None = None) -> pa.Schema:
+    """Return the columns of a part, without those that only the whole ranking has.
+
+    Those of doubt are there if the bundle can fill them for a stage, and ``conformal`` if a
+    confidence was asked for.
+    """
     text, number = pa.string(), pa.float64()
     fields = [("id", text), ("source", text), ("row", pa.int64()), ("ra", number), ("dec", number)]
     fields += [("p", number), ("p_survey", number)]
     fields += [(f"p_{name}", number) for name in card.classes]
-    fields += [("stage", pa.int8()), ("status", text), ("flags", text), ("message", text)]
+    fields += [("stage", pa.int8())]
+    fields += [("conformal", text)] * (confidence is not None)
+    fields += [(name, number) for name in _doubts(card)]
+    fields += [("status", text), ("flags", text), ("message", text)]
     return pa.schema(fields)
 
 
-def to_table(sieved: Sieved, finder: Finder, prior: float | None) -> pa.Table:
+def to_table(
+    sieved: Sieved, finder: Finder, prior: float | None, confidence: float | None = None
+) -> pa.Table:
     """Return what the sieve said as a table; every number of an unscored row is null."""
-    rows, p = sieved.rows, sieved.probabilities
+    rows, p, card = sieved.rows, sieved.probabilities, finder.card
     survey = np.full(len(rows), np.nan) if prior is None else finder.p_survey(sieved, prior)
-    scored = (p[:, finder.card.positive_index], survey, *p.T)
+    scored = (p[:, card.positive_index], survey, *p.T)
+    doubts = {"spread": sieved.spread, "ood": sieved.ood}
     return pa.table(
         [
             pa.array([row.id for row in rows], pa.string()),
@@ -117,11 +128,31 @@ def to_table(sieved: Sieved, finder: Finder, prior: float | None) -> pa.Table:
             pa.array([row.dec_deg for row in rows], pa.float64(), from_pandas=True),
             *(pa.array(column, pa.float64(), from_pandas=True) for column in scored),
             pa.array(sieved.stage, pa.int8()),
+            *([] if confidence is None else [_sets(sieved, card, confidence)]),
+            *(pa.array(doubts[name], pa.float64(), from_pandas=True) for name in _doubts(card)),
             pa.array([row.status.value for row in rows], pa.string()),
             pa.array([",".join(row.flags) for row in rows], pa.string()),
             pa.array([row.message for row in rows], pa.string()),
         ],
-        schema=columns(finder.card),
+        schema=columns(card, confidence),
+    )
+
+
+def _doubts(card: FinderCard) -> list[str]:
+    spread = any(stage.spread for stage in card.stages)
+    ood = any(stage.strangeness is not None for stage in card.stages)
+    return ["spread"] * spread + ["ood"] * ood
+
+
+def _sets(sieved: Sieved, card: FinderCard, confidence: float) -> pa.Array:
+    """Return the names of the classes in each row's set; null for a row without a score."""
+    if card.conformal is None:
+        raise MismatchError(f"{card.name} keeps no calibration rows", "Leave out --confidence")
+    sets = card.conformal.sets(sieved.probabilities, confidence)
+    named = name_sets(sets, card.classes, card.positive_index)
+    scored = np.isfinite(sieved.probabilities).all(axis=1)
+    return pa.array(
+        [name if ok else None for name, ok in zip(named, scored, strict=True)], pa.string()
     )
 
 

@@ -30,6 +30,8 @@ class Plan(BaseModel):
         card: The finder's card.
         runtime: What computed the scores; another version or precision gives other last bits.
         prior: The fraction of positives that is expected; None if nobody said.
+        confidence: How often the column ``conformal`` is to hold the true class; None has no such
+            column.
         part_rows: Rows of a part; the last has what is left.
         listing: What is read, and what the user said about it.
     """
@@ -41,6 +43,9 @@ class Plan(BaseModel):
     card: FinderCard
     runtime: str
     prior: float | None = Field(default=None, gt=0, lt=1)
+    confidence: float | None = Field(
+        default=None, gt=0, lt=1, exclude_if=lambda value: value is None
+    )
     part_rows: int = Field(ge=1)
     listing: Listing
 
@@ -66,15 +71,28 @@ class Plan(BaseModel):
         return range(start, min(start + self.part_rows, self.listing.n_rows))
 
 
-def make_plan(listing: Listing, finder: Finder, prior: float | None = None) -> Plan:
+def make_plan(
+    listing: Listing,
+    finder: Finder,
+    prior: float | None = None,
+    confidence: float | None = None,
+) -> Plan:
     """Plan a run.
 
     Raises:
-        InputError: The prior is not between 0 and 1.
+        InputError: The prior or the confidence is not between 0 and 1.
+        MismatchError: The finder can make no sets of classes.
     """
     if prior is not None and not 0 < prior < 1:
         raise InputError(
             f"The prior is {prior}", "Give the expected fraction of lenses, such as 0.001"
+        )
+    if confidence is not None and not 0 < confidence < 1:
+        raise InputError(f"The confidence is {confidence}", "Give a share such as 0.9")
+    if confidence is not None and finder.card.conformal is None:
+        raise MismatchError(
+            f"{finder.card.name} keeps no calibration rows, so it can promise no confidence",
+            "Leave out --confidence, or train a finder with this version",
         )
     stacked = all(source.reader in ("array", "parquet") for source in listing.sources)
     return Plan(
@@ -82,6 +100,7 @@ def make_plan(listing: Listing, finder: Finder, prior: float | None = None) -> P
         card=finder.card,
         runtime=runtime_name(finder.networks[0].precision),
         prior=prior,
+        confidence=confidence,
         part_rows=_STACKED_PART_ROWS if stacked else _PART_ROWS,
         listing=listing,
     )
@@ -156,7 +175,7 @@ def _difference(old: Plan, new: Plan) -> str:
     if old.finder_sha256 != new.finder_sha256:
         names = [f"{plan.finder} ({plan.finder_sha256[:8]})" for plan in (old, new)]
         return f"finder {names[0]}, not {names[1]}"
-    for name in ("schema_version", "runtime", "prior", "part_rows"):
+    for name in ("schema_version", "runtime", "prior", "confidence", "part_rows"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             return f"{name} {before}, not {now}"

@@ -15,15 +15,17 @@ from skysieve.core.files import claim, write_text
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.finder.bundle import save
 from skysieve.finder.card import FinderCard, Stage
+from skysieve.finder.doubt import LEAST_ROWS, fit_strangeness
 from skysieve.networks.build import Ensemble, multiply_adds
 from skysieve.networks.classifier import plain
 from skysieve.recipe.classifier import ClassifierRecipe, MemberPlan
 from skysieve.train.calibrate import Rescaled, calibrate, member_weights
+from skysieve.train.doubting import conformal_of, give_doubt
 from skysieve.train.classifier_card import classifier_card
 from skysieve.train.export import to_onnx, weights
 from skysieve.train.labeled import LabeledImages, read_labeled
 from skysieve.train.learn import Learned, learn
-from skysieve.train.scoring import logits_of, score_network
+from skysieve.train.scoring import logits_of, numbers_of, score_network
 from skysieve.train.splits import Splits, settle_splits
 
 RECIPE, SPLITS, FINDER = "recipe.json", "splits.csv", "finder"
@@ -55,12 +57,14 @@ class Mesh:
         members: What it is made of.
         plans: How they were made.
         pass_fraction: Share of the calibration negatives that it passes on; None for the last.
+        shares: Of the members in its logits, summing to 1.
     """
 
     network: nn.Module
     members: tuple[nn.Module, ...]
     plans: tuple[MemberPlan, ...]
     pass_fraction: float | None = None
+    shares: tuple[float, ...] = (1.0,)
 
 
 def train_classifier(
@@ -152,6 +156,7 @@ def _meshes(
         ).eval(),
         members=members,
         plans=plans,
+        shares=tuple(shares.tolist()),
     )  # fmt: skip
     if recipe.distill is None:
         return [finest]
@@ -196,14 +201,13 @@ def _export(
         if fitted.scale is not None:
             rescaled = Rescaled(mesh.network, *fitted.scale).eval()
             to_onnx(rescaled, graph, bands=bands, side=side)
-        stages.append(
-            Stage(
-                file=graph.name,
-                calibration=fitted.platt,
-                pass_logit=fitted.pass_logit,
-                pass_fraction=fitted.pass_fraction,
-            )
+        stage = Stage(
+            file=graph.name,
+            calibration=fitted.platt,
+            pass_logit=fitted.pass_logit,
+            pass_fraction=fitted.pass_fraction,
         )
+        stages.append(_doubting(stage, graph, mesh, images, splits, images.classes.index(positive)))
         files[graph.name] = graph
         for network in mesh.members:
             files[f"weights-{len(files)}.safetensors"] = weights(network)
@@ -219,4 +223,18 @@ def _export(
         license="MIT",
     )
     files["README.md"] = classifier_card(recipe, images, splits, card, costs).encode()
-    return save(folder / FINDER, card, files).card
+    finder = save(folder / FINDER, card, files)
+    kept = conformal_of(finder, images, splits.calibration)
+    return save(folder / FINDER, card.model_copy(update={"conformal": kept}), files).card
+
+
+def _doubting(
+    stage: Stage, graph: Path, mesh: Mesh, images: LabeledImages, splits: Splits, positive: int
+) -> Stage:
+    """Let a stage's graph also say how sure it is, and return the stage with what this means."""
+    given = give_doubt(graph, images, splits.train, positive=positive, shares=mesh.shares)
+    stage = stage.model_copy(update={"spread": "spread" in given})
+    if "strangeness" not in given or len(splits.calibration) < LEAST_ROWS:
+        return stage
+    numbers = numbers_of(graph, images, splits.calibration, ("strangeness",))
+    return stage.model_copy(update={"strangeness": fit_strangeness(numbers[:, -1])})

@@ -45,6 +45,20 @@ def score_network(
 
 def logits_of(graph: Path, images: LabeledImages, rows: Rows) -> Float64[np.ndarray, "n class"]:
     """Return the logits of an exported graph, by the runtime that will find with it."""
+    return numbers_of(graph, images, rows)
+
+
+def numbers_of(
+    graph: Path, images: LabeledImages, rows: Rows, extras: tuple[str, ...] = ()
+) -> Float64[np.ndarray, "n number"]:
+    """Return logits and other outputs of an exported graph, by the runtime that will find with it.
+
+    Args:
+        graph: An ONNX file.
+        images: What there is.
+        rows: Which of them, in the order of the result.
+        extras: Outputs beside the logits, in the order of the columns behind them.
+    """
     network = Network(
         graph.read_bytes(),
         name=graph.name,
@@ -53,8 +67,9 @@ def logits_of(graph: Path, images: LabeledImages, rows: Rows) -> Float64[np.ndar
         batch=GRAPH_BATCH,
         precision=cpu_precision(),
         threads=cpu_threads(),
+        extras=extras,
     )
     steps = range(0, len(rows), 4 * GRAPH_BATCH)
     chunks = (np.array(images.pixels[rows[k : k + 4 * GRAPH_BATCH]]) for k in steps)
     with ThreadPoolExecutor(cpu_threads()) as pool:
-        return np.concatenate(list(pool.map(network, chunks))).astype(np.float64)
+        return np.concatenate(list(pool.map(network.numbers, chunks))).astype(np.float64)

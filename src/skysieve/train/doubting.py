@@ -1,0 +1,124 @@
+"""Letting a finder say how sure it is: spread of its networks, strange features, sets of classes.
+
+References:
+    Lee, Lee, Lee & Shin 2018, NeurIPS, arXiv:1807.03888, equations 1 and 2: the Mahalanobis distance
+        of features to the nearest class, with one covariance for all.
+    Ledoit & Wolf 2004, J. Multivariate Anal. 88, 365: how far that covariance is shrunk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float64, Int64
+from sklearn.covariance import LedoitWolf
+
+from skysieve.core.random import stream
+from skysieve.core.scores import Status
+from skysieve.finder.cascade import Finder
+from skysieve.finder.doubt import Conformal, fit_conformal
+from skysieve.images.sources import Group, Reading, Row
+from skysieve.train.labeled import LabeledImages
+from skysieve.train.scoring import Rows, numbers_of
+from skysieve.train.tapping import Distance, Extension
+
+STUDIED_ROWS = 4000
+"""Training rows, at most, that tell what features are usual."""
+MOST_DIRECTIONS = 256
+"""Of a network's features: those in which training rows differ most."""
+
+
+def give_doubt(
+    graph: Path,
+    images: LabeledImages,
+    train: Rows,
+    *,
+    positive: int,
+    shares: tuple[float, ...],
+) -> tuple[str, ...]:
+    """Let a graph also give ``strangeness`` and, of several networks, ``spread``; return which.
+
+    Nothing of the graph is changed: its logits keep their bits.
+
+    Args:
+        graph: A finished ONNX file; it is replaced.
+        images: What there is.
+        train: The rows that tell what is usual.
+        positive: The class that is looked for.
+        shares: Of the networks in the logits.
+
+    Raises:
+        RecipeError: What gives the logits is no linear layer.
+    """
+    rng = stream(0, "rows that tell what is usual", 0)
+    rows = train[np.sort(rng.permutation(len(train))[:STUDIED_ROWS])]
+    tapped = graph.with_suffix(".features.onnx")
+    extension = Extension(graph)
+    extension.give_features()
+    extension.save(tapped)
+    features = numbers_of(tapped, images, rows, ("features",))[:, len(images.classes) :]
+    tapped.unlink()
+    extension = Extension(graph)
+    ends = np.cumsum([head.width for head in extension.heads])[:-1]
+    truth = images.labels[rows]
+    extension.give_strangeness(
+        tuple(fit_distance(part, truth) for part in np.split(features, ends, axis=1))
+    )
+    if len(shares) > 1:
+        extension.give_spread(positive, len(images.classes), shares)
+    extension.save(graph)
+    return ("spread", "strangeness") if len(shares) > 1 else ("strangeness",)
+
+
+def fit_distance(
+    features: Float64[np.ndarray, "n feature"], truth: Int64[np.ndarray, " n"]
+) -> Distance:
+    """Return how far features lie from the nearest class that has rows.
+
+    Args:
+        features: Of training rows.
+        truth: Their classes.
+    """
+    center = features.mean(axis=0)
+    width = features.std(axis=0)
+    width = np.maximum(width, max(0.01 * float(width.mean()), 1e-6))
+    scaled = (features - center) / width
+    means = np.stack([scaled[truth == k].mean(axis=0) for k in np.unique(truth)])
+    off = scaled - means[np.searchsorted(np.unique(truth), truth)]
+    variances, directions = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(off).covariance_)
+    most = np.argsort(variances)[::-1][:MOST_DIRECTIONS]
+    turn = directions[:, most] / np.sqrt(np.maximum(variances[most], 1e-9))
+    return Distance(center=center, whiten=turn / width[:, None], means=means @ turn)
+
+
+def conformal_of(finder: Finder, images: LabeledImages, rows: Rows) -> Conformal:
+    """Return what a finder keeps of calibration rows to make sets of classes.
+
+    They go through the whole sieve, as in finding; rows without a score are left out.
+    """
+    p = np.concatenate(
+        [
+            finder.score(_reading(images, rows[start : start + finder.chunk_rows])).probabilities
+            for start in range(0, len(rows), finder.chunk_rows)
+        ]
+    )
+    scored = np.isfinite(p).all(axis=1)
+    return fit_conformal(p[scored], images.labels[rows][scored])
+
+
+def _reading(images: LabeledImages, rows: Rows) -> Reading:
+    return Reading(
+        rows=tuple(
+            Row(
+                id=images.ids[k],
+                source="",
+                row=int(k),
+                ra_deg=np.nan,
+                dec_deg=np.nan,
+                status=Status.OK,
+            )
+            for k in rows
+        ),
+        groups=(Group(index=np.arange(len(rows)), pixels=np.array(images.pixels[rows])),),
+    )
