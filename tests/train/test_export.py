@@ -22,6 +22,7 @@ from skysieve.recipe.networks import (  # noqa: E402
     RangeScalePlan,
 )
 from skysieve.train.export import to_onnx  # noqa: E402
+from skysieve.train.tapping import find_heads  # noqa: E402
 
 SKY = PreparationPlan()
 RESIZED = PreparationPlan(scale=RangeScalePlan(high=5), crop=44, resize=64, normalize="imagenet")
@@ -94,6 +95,8 @@ def test_a_graph_gives_the_logits_of_its_network(tmp_path, network, prepare):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
         np.testing.assert_allclose(runtime(pixels), wanted, rtol=1e-4, atol=1e-3)
     assert (wanted.std(0) > 1e-6).all()
+    (head,) = find_heads(onnx.load(str(path)))  # where doubt is added
+    assert len(head.features) == len(head.logits) == 1
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ class Network:
         batch = min(self._batch, max(1, self._batch * 64**2 // side**2))
         model = self._read()
         model.reshape([batch, self.bands, side, side])
-        tail = _cut_tail(model) if self.extras else None
+        tail = _cut_tail(model, guard=self.precision == "bf16") if self.extras else None
         network = model if tail is None else tail[0]
         plain: list[tuple[Any, Precision]] = [(network, self.precision)]
         steps = plain if self.precision == "f32" else _split(network)
@@ -275,8 +275,15 @@ def _split(model: Any) -> list[tuple[Any, Precision]]:
     return [(head, "f32"), (_Model(model.get_results(), parameters, "network"), "bf16")]
 
 
-def _cut_tail(model: Any) -> tuple[Any, Any]:
-    """Cut a graph behind what the logits are made of: logits and what crosses, then the extras."""
+def _cut_tail(model: Any, *, guard: bool) -> tuple[Any, Any]:
+    """Cut a graph behind what the logits are made of: logits and what crosses, then the extras.
+
+    Args:
+        model: Of fixed shapes, with the logits first.
+        guard: Keep the bits of logits in bf16. OpenVINO leaves in float32 what comes behind the last
+            products, and products that are themselves given: so features are given through another
+            product, with ones, and products through another shape.
+    """
     logits, *extras = model.get_results()
     needed: set[str] = set()
     waiting = [logits]
@@ -296,13 +303,25 @@ def _cut_tail(model: Any) -> tuple[Any, Any]:
                 if into.get_node().get_name() not in needed
             ]
             if targets:
-                parameter = opset13.parameter(port.get_partial_shape(), port.get_element_type())
+                given = _guarded(port, needed) if guard else port
+                parameter = opset13.parameter(given.get_partial_shape(), given.get_element_type())
+                shape = opset13.constant(np.array(port.get_shape()))
+                taken = opset13.reshape(parameter, shape, False).output(0)
                 for target in targets:
-                    target.replace_source_output(parameter.output(0))
+                    target.replace_source_output(taken)
                 parameters.append(parameter)
-                ports.append(port)
+                ports.append(given)
     head = _Model([logits.input(0).get_source_output(), *ports], model.get_parameters(), "network")
     return head, _Model(extras, parameters, "doubt")
+
+
+def _guarded(port: Any, needed: set[str]) -> Any:
+    """Return an output with the same numbers, (n, columns) or (1, n, columns)."""
+    behind = [into.get_node() for into in port.get_target_inputs()]
+    if any(node.get_type_name() in _HEAVY and node.get_name() in needed for node in behind):
+        ones = opset13.constant(np.eye(port.get_shape()[1], dtype=np.float32))
+        return opset13.matmul(port, ones, False, False).output(0)
+    return opset13.unsqueeze(port, opset13.constant(np.array([0]))).output(0)
 
 
 def _crossing(model: Any) -> list[tuple[Any, list[Any]]]:
