@@ -31,7 +31,8 @@ def test_ranks_hold_the_first_and_the_last_and_are_all_of_a_few() -> None:
 
 
 @pytest.mark.parametrize(
-    ("n", "confidence", "rank"), [(9, 0.9, 1), (8, 0.9, 0), (19, 0.9, 2), (99, 0.99, 1), (0, 0.5, 0)]
+    ("n", "confidence", "rank"),
+    [(9, 0.9, 1), (8, 0.9, 0), (19, 0.9, 2), (99, 0.99, 1), (0, 0.5, 0)],
 )
 def test_the_threshold_is_the_order_statistic_of_the_theorem(
     n: int, confidence: float, rank: int
@@ -53,7 +54,9 @@ def test_coverage_is_nominal_in_each_class_and_at_the_rate_of_a_survey(confidenc
     for _ in range(60):
         kept = fit_conformal(*rows(rng, 2000, 0.5))
         survey, lenses = rows(rng, 20_000, 0.001), rows(rng, 2000, 1.0)
-        over_all = measure_coverage(kept.sets(survey[0], confidence), survey[1], CLASSES, confidence)
+        over_all = measure_coverage(
+            kept.sets(survey[0], confidence), survey[1], CLASSES, confidence
+        )
         of_lens = measure_coverage(kept.sets(lenses[0], confidence), lenses[1], CLASSES, confidence)
         found.append((over_all[2].value, of_lens[1].value))
     assert np.abs(np.mean(found, axis=0) - confidence).max() < 0.01

@@ -132,9 +132,7 @@ class Finder:
 
     def _sieve(
         self, pixels: Float32[np.ndarray, "n band y x"]
-    ) -> tuple[
-        Float64[np.ndarray, "n class"], Float64[np.ndarray, "n 2"], Int8[np.ndarray, " n"]
-    ]:
+    ) -> tuple[Float64[np.ndarray, "n class"], Float64[np.ndarray, "n 2"], Int8[np.ndarray, " n"]]:
         """Return calibrated probabilities, spread and share, and the last stage of each row."""
         positive = self.card.positive_index
         probabilities = np.empty((len(pixels), len(self.card.classes)))

@@ -80,9 +80,7 @@ class Conformal(BaseModel):
         return prediction_sets(p, np.array([one.threshold(confidence) for one in self.samples]))
 
 
-def fit_conformal(
-    p: Float64[np.ndarray, "n class"], truth: Int64[np.ndarray, " n"]
-) -> Conformal:
+def fit_conformal(p: Float64[np.ndarray, "n class"], truth: Int64[np.ndarray, " n"]) -> Conformal:
     """Return what is kept of calibration rows to make sets of classes.
 
     Args:
@@ -138,7 +136,7 @@ class Strangeness(BaseModel):
         values, shares = np.array(self.values), np.array(self.shares)
         if len(values) != len(shares) or (np.diff(values) < 0).any() or values[-1] <= 0:
             raise ValueError("values and shares must match, and values must rise")
-        if (np.diff(shares) >= 0).any() or not (0 < shares[-1] and shares[0] <= 1):
+        if (np.diff(shares) >= 0).any() or not (shares[-1] > 0 and shares[0] <= 1):
             raise ValueError("shares must fall within (0, 1]")
         return self
 

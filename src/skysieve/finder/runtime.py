@@ -135,7 +135,7 @@ class Network:
         InputError: The graph cannot be read, or takes or gives something else.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a graph must be, and how it is to run
         self,
         graph: bytes,
         *,

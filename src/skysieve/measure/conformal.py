@@ -110,7 +110,7 @@ def measure_coverage(
     """
     if len(truth) != len(sets) or sets.shape[1] != len(classes):
         raise InputError(f"{len(truth)} classes for sets of {sets.shape} and {len(classes)} names")
-    if len(truth) and not (0 <= truth.min() and truth.max() < len(classes)):
+    if len(truth) and not (truth.min() >= 0 and truth.max() < len(classes)):
         raise InputError("A true class is none of the classes of the sets")
     held = sets[np.arange(len(truth)), truth]
     parts = [(name, held[truth == k]) for k, name in enumerate(classes)] + [("all", held)]

@@ -20,8 +20,8 @@ from skysieve.networks.build import Ensemble, multiply_adds
 from skysieve.networks.classifier import plain
 from skysieve.recipe.classifier import ClassifierRecipe, MemberPlan
 from skysieve.train.calibrate import Rescaled, calibrate, member_weights
-from skysieve.train.doubting import conformal_of, give_doubt
 from skysieve.train.classifier_card import classifier_card
+from skysieve.train.doubting import conformal_of, give_doubt
 from skysieve.train.export import to_onnx, weights
 from skysieve.train.labeled import LabeledImages, read_labeled
 from skysieve.train.learn import Learned, learn

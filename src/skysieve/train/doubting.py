@@ -23,7 +23,7 @@ from skysieve.train.labeled import LabeledImages
 from skysieve.train.scoring import Rows, numbers_of
 from skysieve.train.tapping import Distance, Extension
 
-STUDIED_ROWS = 4000
+STUDIED_ROWS = 2000
 """Training rows, at most, that tell what features are usual."""
 MOST_DIRECTIONS = 256
 """Of a network's features: those in which training rows differ most."""
@@ -81,15 +81,16 @@ def fit_distance(
         truth: Their classes.
     """
     center = features.mean(axis=0)
-    width = features.std(axis=0)
-    width = np.maximum(width, max(0.01 * float(width.mean()), 1e-6))
-    scaled = (features - center) / width
-    means = np.stack([scaled[truth == k].mean(axis=0) for k in np.unique(truth)])
-    off = scaled - means[np.searchsorted(np.unique(truth), truth)]
+    known, place = np.unique(truth, return_inverse=True)
+    means = np.stack([(features[truth == k] - center).mean(axis=0) for k in known])
+    off = features - center - means[place]
+    width = off.std(axis=0)
+    width = np.maximum(width, max(0.01 * float(width.mean()), 1e-6))  # a feature may be dead
+    off /= width
     variances, directions = np.linalg.eigh(LedoitWolf(assume_centered=True).fit(off).covariance_)
     most = np.argsort(variances)[::-1][:MOST_DIRECTIONS]
     turn = directions[:, most] / np.sqrt(np.maximum(variances[most], 1e-9))
-    return Distance(center=center, whiten=turn / width[:, None], means=means @ turn)
+    return Distance(center=center, whiten=turn / width[:, None], means=means / width @ turn)
 
 
 def conformal_of(finder: Finder, images: LabeledImages, rows: Rows) -> Conformal:

@@ -103,6 +103,7 @@ class Extension:
     def __init__(self, path: Path) -> None:
         self.model = onnx.load(str(path))
         self.heads = find_heads(self.model)
+        self._opset = next(one.version for one in self.model.opset_import if not one.domain)
         self._count = 0
 
     def save(self, path: Path) -> None:
@@ -129,9 +130,8 @@ class Extension:
             logits = self._add("Mul", [self._mean(head.logits), self._number(share * len(shares))])
             margins.append(self._margin(logits, positive, classes))
         joined = self._add("Concat", margins, axis=1)
-        axis = self._constant(np.array([1]))
-        off = self._add("Sub", [joined, self._add("ReduceMean", [joined, axis], keepdims=1)])
-        total = self._add("ReduceSum", [self._add("Mul", [off, off]), axis], keepdims=1)
+        off = self._add("Sub", [joined, self._reduce("ReduceMean", joined, 1)])
+        total = self._reduce("ReduceSum", self._add("Mul", [off, off]), 1)
         mean = self._add("Div", [total, self._number(len(shares) - 1)])
         self._give("spread", self._add("Sqrt", [mean]), 1)
 
@@ -147,9 +147,8 @@ class Extension:
             white = self._add("MatMul", [off, self._constant(distance.whiten)])
             apart = self._add("Unsqueeze", [white, self._constant(np.array([1]))])
             apart = self._add("Sub", [apart, self._constant(distance.means[None])])
-            two, one = (self._constant(np.array([axis])) for axis in (2, 1))
-            squared = self._add("ReduceMean", [self._add("Mul", [apart, apart]), two], keepdims=0)
-            found.append(self._add("ReduceMin", [squared, one], keepdims=1))
+            squared = self._reduce("ReduceMean", self._add("Mul", [apart, apart]), 2, keep=False)
+            found.append(self._reduce("ReduceMin", squared, 1))
         self._give("strangeness", self._mean(tuple(found)), 1)
 
     def _margin(self, logits: str, positive: int, classes: int) -> str:
@@ -157,10 +156,9 @@ class Extension:
         mine = self._add("Gather", [logits, self._constant(np.array([positive]))], axis=1)
         rest = self._add("Gather", [logits, self._constant(others)], axis=1)
         if len(others) > 1:
-            axis = self._constant(np.array([1]))
-            top = self._add("ReduceMax", [rest, axis], keepdims=1)
+            top = self._reduce("ReduceMax", rest, 1)
             above = self._add("Exp", [self._add("Sub", [rest, top])])
-            total = self._add("Log", [self._add("ReduceSum", [above, axis], keepdims=1)])
+            total = self._add("Log", [self._reduce("ReduceSum", above, 1)])
             rest = self._add("Add", [top, total])
         return self._add("Sub", [mine, rest])
 
@@ -178,7 +176,14 @@ class Extension:
         self.model.graph.initializer.append(numpy_helper.from_array(value.astype(kind), name))
         return name
 
-    def _add(self, kind: str, inputs: list[str], **attributes: int) -> str:
+    def _reduce(self, kind: str, tensor: str, axis: int, *, keep: bool = True) -> str:
+        """Reduce an axis, which is an input since opset 18, and of a sum since 13."""
+        if self._opset >= (13 if kind == "ReduceSum" else 18):
+            axes = self._constant(np.array([axis]))
+            return self._add(kind, [tensor, axes], keepdims=int(keep))
+        return self._add(kind, [tensor], axes=[axis], keepdims=int(keep))
+
+    def _add(self, kind: str, inputs: list[str], **attributes: int | list[int]) -> str:
         self._count += 1
         name = f"{_PREFIX}{self._count}"
         self.model.graph.node.append(
