@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from skysieve.images import read as read
     from skysieve.images import write_shard as write_shard
     from skysieve.measure.labels import read_labels as read_labels
+    from skysieve.measure.selection import read_selection as read_selection
     from skysieve.pipeline import find as find
     from skysieve.pipeline import rank as rank
     from skysieve.pipeline import report as report
@@ -57,6 +58,7 @@ _HOMES = {
     "rank": "pipeline",
     "read": "images",
     "read_labels": "measure.labels",
+    "read_selection": "measure.selection",
     "report": "pipeline",
     "survey": "core.survey",
     "write_shard": "images",
@@ -80,6 +82,7 @@ __all__ = [
     "rank",
     "read",
     "read_labels",
+    "read_selection",
     "report",
     "survey",
     "write_shard",

@@ -19,6 +19,7 @@ from skysieve.cli.find import find
 from skysieve.cli.inject import inject
 from skysieve.cli.listing import show_list
 from skysieve.cli.rank import rank
+from skysieve.cli.recover import recover
 from skysieve.cli.report import report
 from skysieve.cli.simulate import simulate
 from skysieve.cli.train import train
@@ -54,6 +55,7 @@ for panel, name, command in (
     ("Look at what was found", "report", report),
     ("Know what is here", "explore", explore),
     ("Know what is here", "evaluate", evaluate),
+    ("Know what is here", "recover", recover),
     ("Make images", "simulate", simulate),
     ("Make images", "inject", inject),
     ("Make finders", "train", train),

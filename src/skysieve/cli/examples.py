@@ -42,6 +42,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve inject 'cubes/*.fits' --out bright --survey des --snr 40 500 --copies 4",
         "skysieve inject 'hsc/*.npz' --out soft --bands g,r,i,z,y --survey hsc --seeing 0.9",
     ),
+    "recover": (
+        "skysieve recover lens-gri --scenario lens-gri -n 3000 --out recovered --set compiled=false",
+        "skysieve recover lens-gri --images 'cubes/*.fits' --survey des --fpr 0.05 --out recovered-des",
+    ),
     "train": (
         "skysieve train lens-sieve --data labeled/ --out trained --set learn.phases.0.epochs=4",
     ),

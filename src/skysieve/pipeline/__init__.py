@@ -10,6 +10,7 @@ from skysieve.pipeline.evaluating import EvaluateSettings, evaluate
 from skysieve.pipeline.exploring import ExploreLabels, explore
 from skysieve.pipeline.finding import find
 from skysieve.pipeline.injecting import inject
+from skysieve.pipeline.recovering import RecoverSettings, recover, recover_simulated
 from skysieve.pipeline.reporting import ReportPaths, rank, report
 from skysieve.pipeline.simulating import simulate
 from skysieve.pipeline.training import Trained, train
@@ -27,6 +28,7 @@ __all__ = [
     "InjectSummary",
     "InjectionPlan",
     "Intent",
+    "RecoverSettings",
     "ReportPaths",
     "RunSummary",
     "SetPlan",
@@ -40,6 +42,8 @@ __all__ = [
     "own_labels",
     "plan_set",
     "rank",
+    "recover",
+    "recover_simulated",
     "report",
     "simulate",
     "train",

@@ -100,7 +100,7 @@ def evaluate(
     whole = listing.n_rows
     listing, chosen = shorten_listing(listing, known, named, settings.split)
     folder.mkdir(parents=True, exist_ok=True)
-    tables = [_score(folder, each, listing, settings.workers, watch) for each in named]
+    tables = [score_rows(folder, each, listing, settings.workers, watch) for each in named]
     ids, sources = (tables[0][name].to_pylist() for name in ("id", "source"))
     _check_ids(ids, sources, known)
     chosen = chosen or choose_rows(ids, sources, known, named, settings.split)
@@ -180,7 +180,7 @@ def _refuse_other(folder: Path) -> None:
         )
 
 
-def _score(folder: Path, each: Named, listing: Listing, workers: int, watch: Watch) -> pa.Table:
+def score_rows(folder: Path, each: Named, listing: Listing, workers: int, watch: Watch) -> pa.Table:
     """Run a finder, or go on with its run, and return its rows in the order of the listing."""
     plan = make_plan(listing, each.finder)
     run = folder / RUNS / plan.run_id[:16]
