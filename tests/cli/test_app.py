@@ -39,7 +39,7 @@ def failing(monkeypatch, skysieve):
 class TestEveryCommand:
     def test_is_what_the_design_says(self):
         names = ["demo", "doctor", "evaluate", "explore", "find", "inject", "list", "rank",
-                 "report", "simulate", "train", "tune"]  # fmt: skip
+                 "recover", "report", "simulate", "train", "tune"]  # fmt: skip
         assert names == COMMANDS
 
     @pytest.mark.parametrize("command", COMMANDS)

@@ -10,14 +10,15 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import approx_fprime
+from sklearn.linear_model import LogisticRegression
 
 import skysieve
-from skysieve.core.errors import InputError, MismatchError, MissingError
+from skysieve.core.errors import InputError, MissingError
 from skysieve.core.random import stream
 from skysieve.measure.rare import completeness_at_fpr
 from skysieve.measure.recovery import Asked, measure_recovery
 from skysieve.measure.recovery_page import write_recovery
-from skysieve.measure.surface import _loss
+from skysieve.measure.surface import _loss, evaluate_surface, fit_surface
 from skysieve.measure.trials import Trials, check_rate, choose_threshold, share_of
 
 ASKED = Asked(
@@ -66,29 +67,31 @@ def known():
 
 
 class TestAKnownDetector:
-    def test_comes_back_within_its_interval(self, known):
+    def test_comes_back(self, known):
         radius, snr = np.meshgrid(np.linspace(0.6, 2.9, 9), np.geomspace(7, 400, 9))
         wanted, selection = truth(radius, snr), known.selection
-        assert np.abs(selection(radius, snr) - wanted).max() < 0.06
+        assert np.abs(selection(radius, snr) - wanted).mean() < 0.02
         low, high = selection.low(radius, snr), selection.high(radius, snr)
-        held = (low <= wanted) & (wanted <= high)
-        assert held.mean() > 0.8  # of correlated intervals at 95 %
         assert (low < high).all()
+        assert (high - low).mean() < 0.1
+        # One draw, so all places err together; whether 95 % hold is asked below of many.
+        assert (np.maximum(low - wanted, wanted - high) < high - low).all()
 
     def test_has_intervals_that_hold_it_as_often_as_they_say(self):
         places = np.array([0.8, 1.5, 2.5]), np.array([60.0, 40.0, 20.0])
         held = []
-        for seed in range(40):
+        for seed in range(15):
             told = measure_recovery(
-                trials(600, seed, known=False), ASKED, threshold=0.5, resamples=60
+                trials(600, seed, known=False), ASKED, threshold=0.5, resamples=40
             ).selection
             low, high = told.low(*places), told.high(*places)
             held.append((low <= truth(*places)) & (truth(*places) <= high))
-        # 0.95 less what 60 resamples lose, and three times the error of 40 correlated triples
-        assert np.mean(held) > 0.86
+        # 45 intervals, of which three at a time are not independent: 0.95 less three times 0.045;
+        # benchmarks/bench_selection.py asks more of them
+        assert np.mean(held) > 0.8
 
     def test_that_is_a_step_gets_a_steep_surface(self):
-        step = trials(800, 2, detector=lambda radius, snr: (snr > 50).astype(float))
+        step = trials(800, 2, detector=lambda _, snr: (snr > 50).astype(float))
         selection = measure_recovery(step, ASKED, threshold=0.5, resamples=20).selection
         assert selection(1.5, 35.0) < 0.05
         assert selection(1.5, 75.0) > 0.95
@@ -250,7 +253,7 @@ class TestWhatIsWritten:
         assert {"surface.png", "surface.svg", "completeness.png", "completeness.svg"} <= names
 
     def test_too_few_found_make_no_surface_and_say_so(self, tmp_path):
-        none = trials(200, 1, detector=lambda radius, snr: 0 * snr, known=False)
+        none = trials(200, 1, detector=lambda _, snr: 0 * snr, known=False)
         told = measure_recovery(none, ASKED, threshold=0.5, resamples=2)
         (tmp_path / "selection.json").write_text("old")
         html, _ = write_recovery(tmp_path, told)
@@ -261,17 +264,34 @@ class TestWhatIsWritten:
 
 
 def test_trials_refuse_what_does_not_fit():
-    with pytest.raises(MismatchError, match="3 color"):
-        trials(10, 1, color=np.zeros(3))
     with pytest.raises(InputError, match="arc_snr"):
         trials(10, 1, arc_snr=np.zeros(10))
     with pytest.raises(InputError, match="not finite"):
         trials(10, 1, p=np.full(10, np.nan))
 
 
-def test_the_gradient_of_the_fit_is_its_slope():
+def test_the_fit_is_the_best_there_is_within_its_bounds():
     rng = stream(1, "test")
-    terms, found = rng.normal(size=(50, 3)), (rng.random(50) < 0.5).astype(float)
-    x, counts = np.array([0.3, 0.7, 1.1, -0.4, 2.0]), rng.integers(0, 3, 50).astype(float)
-    slopes = approx_fprime(x, lambda at: _loss(at, terms, found, counts)[0], 1e-7)
-    assert np.allclose(_loss(x, terms, found, counts)[1], slopes, rtol=1e-4, atol=1e-4)
+    terms, found = rng.normal(size=(200, 3)), (rng.random(200) < 0.5).astype(float)
+    counts, center, spread = rng.integers(0, 3, 200).astype(float), np.zeros(6), np.ones(6)
+    x = np.array([0.3, 0.7, 1.1, -0.4, 2.0, 0.2])
+    told = _loss(x, terms, found, counts, center, spread)[1]
+    slopes = approx_fprime(x, lambda at: _loss(at, terms, found, counts, center, spread)[0], 1e-7)
+    assert np.allclose(told, slopes, rtol=1e-4, atol=1e-4)
+    terms[:, 2] += 2 * found
+    fitted = fit_surface(terms, found, counts)
+    again = fit_surface(terms, found, counts, fitted + 0.1)
+    assert np.allclose(fitted, again, atol=1e-3)
+    assert (fitted[[1, 2, 5]] >= 0).all()
+    assert fitted[3] > 1
+
+
+def test_the_fit_is_that_of_scikit_learn_where_there_is_no_ceiling():
+    rng = stream(2, "test")
+    terms = rng.normal(size=(20_000, 2))
+    rise = 0.2 + terms @ np.array([1.0, 2.0])
+    found = (rng.random(20_000) < 1 / (1 + np.exp(-rise))).astype(float)
+    ours = fit_surface(terms, found, np.ones(20_000))
+    theirs = LogisticRegression(C=np.inf).fit(terms, found)
+    p = evaluate_surface(ours, terms)
+    assert np.abs(p - theirs.predict_proba(terms)[:, 1]).mean() < 0.005

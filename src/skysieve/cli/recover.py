@@ -161,9 +161,9 @@ def recover(
     from skysieve.images.sources import ReadOptions
 
     _check(images, scenario, count, settings, fpr, threshold)
-    if fpr is None and threshold is None:
-        fpr = pipeline.recovering.FPR
-    asked = pipeline.RecoverSettings(fpr, threshold, seed, workers=workers)
+    asked = pipeline.RecoverSettings(seed=seed, workers=workers)
+    if fpr is not None or threshold is not None:
+        asked = asked._replace(fpr=fpr, threshold=threshold)
     if scenario is not None:
         paths = _simulated(finder, scenario, count, settings or (), out, asked)
     else:

@@ -1,7 +1,7 @@
 """The share of lenses that a finder finds, against what makes them hard: its selection function.
 
 Thresholds, shares and surface come from the same trials. Intervals of bins are Wilson's; those of
-the surface are percentiles of resamples of whole images, each with a threshold of its own.
+the surface come from resamples of whole images, each with a threshold of its own.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
-from scipy.spatial import ConvexHull
-from scipy.stats import chi2
+import scipy.spatial
+from jaxtyping import Bool, Float64
 
 from skysieve.core.random import stream
 from skysieve.measure.intervals import LEVEL
+from skysieve.measure.recovery_cells import chance_of_cells, count_bins, count_cells
 from skysieve.measure.selection import BASE, Selection, Surface
-from skysieve.measure.surface import fit_surface
+from skysieve.measure.surface import NAMES_AFTER, NAMES_BEFORE, fit_surface
 from skysieve.measure.trials import (
     AXES,
     LOGARITHMIC,
@@ -29,10 +29,10 @@ from skysieve.measure.trials import (
     share_of,
 )
 
+_spatial: Any = scipy.spatial  # it says little of its types
 RESAMPLES = 300
-BINS, CELLS = 8, 6
-LEAST_IN_BIN, LEAST_OF_EACH = 20, 20
-"""Fewer lenses than the first make no bin; fewer found or missed than the second no surface."""
+LEAST_OF_EACH = 20
+"""Fewer lenses found, or missed, make no surface."""
 EXTENDED = (*BASE, "source_ab", "color")
 
 
@@ -149,8 +149,8 @@ def measure_recovery(
     bins: dict[str, list[Bin]] = {}
     for name in AXES:
         if np.isfinite(trials.of(name)).all():
-            bins[name] = _bins(trials, name, found, fitted)
-    cells = _cells(trials, found, selection)
+            bins[name] = count_bins(trials, name, found, fitted)
+    cells = count_cells(trials, found, selection)
     flagged = trials.negative_p >= cut
     return Recovery(
         asked=asked,
@@ -168,7 +168,7 @@ def measure_recovery(
         cells=cells,
         selection=selection,
         why_not=why_not,
-        misfit=None if fitted is None else _misfit(trials, found, fitted),
+        misfit=None if fitted is None else chance_of_cells(trials, found, fitted),
         resamples=resamples,
     )
 
@@ -188,7 +188,7 @@ def _select(
 ) -> Selection:
     known = np.isfinite(trials.source_ab).all() and np.isfinite(trials.color).all()
     corners = _terms(trials, BASE)
-    hull = corners[ConvexHull(corners).vertices]
+    hull = corners[_spatial.ConvexHull(corners).vertices]
     return Selection(
         finder=asked.finder,
         finder_sha256=asked.finder_sha256,
@@ -246,116 +246,6 @@ def _fit(
     )
 
 
-def _edges(values: Float64[np.ndarray, " n"], most: int) -> Float64[np.ndarray, " edge"]:
-    """Return edges between which about as many values lie, at least so many that it tells."""
-    count = int(np.clip(len(values) // LEAST_IN_BIN, 1, most))
-    return np.unique(np.quantile(values, np.linspace(0, 1, count + 1)))
-
-
-def _which(values: Float64[np.ndarray, " n"], edges: Float64[np.ndarray, " edge"]):
-    inner = np.searchsorted(edges, values, side="right") - 1
-    return np.clip(inner, 0, max(len(edges) - 2, 0))
-
-
-def _bins(
-    trials: Trials,
-    name: str,
-    found: Bool[np.ndarray, " n"],
-    fitted: Float64[np.ndarray, " n"] | None,
-) -> list[Bin]:
-    values = np.asarray(trials.of(name), np.float64)
-    edges = _edges(values, BINS)
-    which = _which(values, edges)
-    bins: list[Bin] = []
-    for k in np.unique(which):
-        rows = np.flatnonzero(which == k)
-        image, weights = trials.image[rows], trials.weights[rows]
-        if not weights.any():
-            continue
-        bins.append(
-            Bin(
-                low=float(edges[k]),
-                high=float(edges[min(k + 1, len(edges) - 1)]),
-                share=share_of(found[rows], image, np.ones(len(rows))),
-                population=share_of(found[rows], image, weights),
-                surface=None if fitted is None else float(fitted[rows].mean()),
-            )
-        )
-    return bins
-
-
-def _grid(trials: Trials) -> tuple[Any, Any, Int64[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
-    most = int(np.clip(np.sqrt(len(trials) / LEAST_IN_BIN), 1, CELLS))
-    radius, snr = trials.einstein_radius_arcsec, trials.arc_snr
-    across, up = _edges(radius, most), _edges(snr, most)
-    return across, up, _which(radius, across), _which(snr, up)
-
-
-def _cells(
-    trials: Trials, found: Bool[np.ndarray, " n"], selection: Selection | None
-) -> list[dict[str, float | int]]:
-    """Return a row for each cell of Einstein radius and signal to noise that holds a lens."""
-    across, up, i, j = _grid(trials)
-    cells: list[dict[str, float | int]] = []
-    for a, b in sorted(set(zip(i.tolist(), j.tolist(), strict=True))):
-        rows = np.flatnonzero((i == a) & (j == b))
-        told = share_of(found[rows], trials.image[rows], np.ones(len(rows)))
-        middle = [float(np.median(np.asarray(trials.of(name))[rows])) for name in
-                  ("einstein_radius_arcsec", "arc_snr", "psf_fwhm_arcsec", "source_ab", "color")]  # fmt: skip
-        surface = [np.nan] * 3
-        if selection is not None:
-            where: Any = {"psf_fwhm_arcsec": middle[2], "extrapolate": True}
-            ask = (selection, selection.low, selection.high)
-            surface = [float(one(middle[0], middle[1], **where)) for one in ask]
-        cells.append(
-            {
-                "einstein_radius_from": float(across[a]),
-                "einstein_radius_to": float(across[min(a + 1, len(across) - 1)]),
-                "arc_snr_from": float(up[b]),
-                "arc_snr_to": float(up[min(b + 1, len(up) - 1)]),
-                "n_lenses": told.n,
-                "n_found": told.n_found,
-                "completeness": told.value,
-                "completeness_low": told.low,
-                "completeness_high": told.high,
-                "einstein_radius_median": middle[0],
-                "arc_snr_median": middle[1],
-                "psf_fwhm_median": middle[2],
-                "source_magnitude_median": middle[3],
-                "color_median": middle[4],
-                "surface": surface[0],
-                "surface_low": surface[1],
-                "surface_high": surface[2],
-            }
-        )
-    return cells
-
-
-def _misfit(
-    trials: Trials, found: Bool[np.ndarray, " n"], fitted: Float64[np.ndarray, " n"]
-) -> float | None:
-    """Return the chance of cells as far from the surface as these, were the surface true.
-
-    The sum over cells of (found - expected) squared over its variance, against chi squared of as
-    many degrees of freedom as there are cells beyond the coefficients (Hosmer & Lemeshow 1980,
-    Commun. Stat. A 9, 1043). It is not known where several lenses share an image.
-    """
-    if len(np.unique(trials.image)) < len(trials):
-        return None
-    _, _, i, j = _grid(trials)
-    value, n = 0.0, 0
-    for a, b in set(zip(i.tolist(), j.tolist(), strict=True)):
-        rows = np.flatnonzero((i == a) & (j == b))
-        p = fitted[rows]
-        variance = float((p * (1 - p)).sum())
-        if variance < 1:  # too few for a normal law
-            continue
-        value += float(found[rows].sum() - p.sum()) ** 2 / variance
-        n += 1
-    free = n - len(BASE) - 2
-    return None if free < 1 else float(chi2.sf(value, free))
-
-
 def _known(value: float | int) -> float | int | None:
     return value if np.isfinite(value) else None
 
@@ -363,7 +253,7 @@ def _known(value: float | int) -> float | int | None:
 def _surface_json(surface: Surface | None) -> dict[str, Any] | None:
     if surface is None:
         return None
-    names = ("offset", *surface.terms, "ceiling_logit")
+    names = (*NAMES_BEFORE, *surface.terms, *NAMES_AFTER)
     draws = np.array(surface.resampled)
     tail = (1 - LEVEL) / 2
     lows, highs = np.quantile(draws, (tail, 1 - tail), axis=0)

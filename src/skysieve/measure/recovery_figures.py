@@ -31,7 +31,11 @@ def draw_axes(found: Recovery) -> Figure:
         )  # fmt: skip
         if found.selection is not None:
             axis.plot(
-                middle, [b.surface for b in bins], "--", color=COLORS[1], label="fitted surface"
+                middle,
+                np.array([b.surface for b in bins], float),
+                "--",
+                color=COLORS[1],
+                label="fitted surface",
             )
         if (found.trials.weights != found.trials.weights[0]).any():
             axis.plot(

@@ -55,9 +55,10 @@ def write_recovery(folder: Path, found: Recovery) -> tuple[Path, Path]:
 
 def write_table(path: Path, found: Recovery) -> None:
     """Write completeness by Einstein radius and signal to noise as ECSV, with units and origin."""
-    from astropy.table import Table  # noqa: PLC0415  it takes a second to import
+    import astropy.table  # noqa: PLC0415  it takes a second to import
 
-    table: Any = Table(rows=[dict(cell) for cell in found.cells])
+    library: Any = astropy.table  # it says nothing of its types
+    table = library.Table(rows=[dict(cell) for cell in found.cells])
     for name in table.colnames:
         unit = next((unit for start, unit in UNITS.items() if name.startswith(start)), None)
         if unit:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from statistics import NormalDist
 from typing import Literal, Self
 
 import numpy as np
@@ -21,6 +22,8 @@ SELECTION = "selection.json"
 BASE = ("einstein_radius_psf", "arc_snr")
 """The terms that every selection function has."""
 
+_ROWS, _TINY = 4096, 1e-9
+
 Values = Float64[np.ndarray, "..."]
 
 
@@ -32,7 +35,7 @@ class Surface(BaseModel):
         centers: What is taken off each term.
         low: The least value of each term among the trials, as it enters.
         high: The largest.
-        coefficients: Offset, a slope for each term, logit of the ceiling.
+        coefficients: Offset, a slope for each term, logit and slope of the ceiling.
         resampled: The same of each resample of the images.
     """
 
@@ -50,7 +53,7 @@ class Surface(BaseModel):
         n = len(self.terms)
         rows = (self.coefficients, *self.resampled)
         if any(len(row) != n for row in (self.centers, self.low, self.high)) or any(
-            len(row) != n + 2 for row in rows
+            len(row) != n + 3 for row in rows
         ):
             raise ValueError("numbers are missing or too many")
         return self
@@ -59,15 +62,22 @@ class Surface(BaseModel):
         """Return the completeness where the terms are these."""
         return evaluate_surface(np.array(self.coefficients), terms - np.array(self.centers))
 
-    def end(self, terms: Float64[np.ndarray, "n term"], share: float) -> Float64[np.ndarray, " n"]:
-        """Return the completeness that this share of the resamples stays below, point by point."""
+    def end(self, terms: Float64[np.ndarray, "n term"], z: float) -> Float64[np.ndarray, " n"]:
+        """Return the completeness as many standard errors off, point by point.
+
+        On the logit, where resamples scatter evenly to both sides: percentiles of the completeness
+        itself hold the truth less often than they say (docs/recover.md).
+        """
         centered = terms - np.array(self.centers)
         found = np.empty(len(terms))
-        draws = self._draws
-        for start in range(0, len(terms), 4096):  # a map of a survey is no small table
-            rows = centered[start : start + 4096]
-            all_of = np.stack([evaluate_surface(one, rows) for one in draws])
-            found[start : start + 4096] = np.quantile(all_of, share, axis=0)
+        for start in range(0, len(terms), _ROWS):  # a map of a survey is no small table
+            rows = slice(start, start + _ROWS)
+            scatter = np.std(
+                [_logit(evaluate_surface(one, centered[rows])) for one in self._draws],
+                axis=0,
+                ddof=min(1, len(self._draws) - 1),
+            )
+            found[rows] = _sigmoid(_logit(self.value(terms[rows])) + z * scatter)
         return found
 
     @cached_property
@@ -175,7 +185,7 @@ class Selection(BaseModel):
     ) -> Bool[np.ndarray, "..."]:
         """Return whether there were trials about these places, so that nothing is extrapolated."""
         surface, terms, shape = self._terms(theta_e_arcsec, snr, psf_fwhm_arcsec, source)
-        return self._inside(surface, terms).reshape(shape)
+        return np.asarray(self._inside(surface, terms)).reshape(shape)
 
     def _ask(
         self,
@@ -195,7 +205,8 @@ class Selection(BaseModel):
         if what == "value":
             told[rows] = surface.value(terms[rows])
         else:
-            told[rows] = surface.end(terms[rows], tail if what == "low" else 1 - tail)
+            z = NormalDist().inv_cdf(tail if what == "low" else 1 - tail)
+            told[rows] = surface.end(terms[rows], z)
         return told.reshape(shape)
 
     def _terms(
@@ -237,7 +248,16 @@ class Selection(BaseModel):
                 held &= edge[0] * to[:, 1] - edge[1] * to[:, 0] >= -1e-9
             for k in range(2, len(surface.terms)):
                 held &= (terms[:, k] >= surface.low[k]) & (terms[:, k] <= surface.high[k])
-        return held
+        return np.asarray(held)
+
+
+def _logit(p: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    held = np.clip(p, _TINY, 1 - _TINY)
+    return np.asarray(np.log(held / (1 - held)))
+
+
+def _sigmoid(x: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
 
 
 def read_selection(path: str | Path) -> Selection:

@@ -1,29 +1,35 @@
-# pyright: standard
 """A smooth surface that only rises: completeness against Einstein radius and signal to noise.
 
-    completeness = ceiling / (1 + exp(-(a + b ln x + c ln S + ...))),   b, c >= 0
+    completeness = ceiling(x) / (1 + exp(-(a + b ln x + c ln S + ...))),   b, c >= 0
+    ceiling(x) = 1 / (1 + exp(-(d + e ln x))),   e >= 0
 
 with the Einstein radius x in widths of the PSF and the signal to noise S of the arcs. The ceiling
-is what the finder misses of the clearest arcs, the lapse rate of psychometric functions.
+is what is found of the clearest arcs of a radius, one less the lapse rate of psychometric functions:
+arcs that the PSF blends with their lens are missed however bright they are.
 
 References:
     Wichmann & Hill 2001, Perception & Psychophysics 63, 1293, section 1 (logistic with lapses).
     Gelman et al. 2008, Ann. Appl. Stat. 2, 1360 (weak priors keep a logistic fit finite).
+    Bertsekas 1982, SIAM J. Control Optim. 20, 221 (Newton steps with bounds).
 """
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import optimize
 
-CEILING_CENTER, CEILING_SPREAD = 4.0, 1.5
-"""The prior of the logit of the ceiling: 0.98, and hardly ever below 0.5 unless the data say it."""
-SLOPE_SPREAD = 10.0
-"""That of a slope by a factor e: a detector that is a step gets a steep slope, not an endless one."""
+NAMES_BEFORE, NAMES_AFTER = ("offset",), ("ceiling_logit", "ceiling_slope")
+"""The coefficients before and after those of the terms."""
+CEILING = 0
+"""The term that the ceiling rises with: the radius."""
 RISING = 2
 """The first terms, radius and signal to noise, only rise; others may fall."""
+_PRIOR_OFFSET, _PRIOR_SLOPE = (0.0, 100.0), (0.0, 10.0)
+_PRIOR_CEILING, _PRIOR_CEILING_SLOPE = (4.0, 1.5), (0.0, 2.0)
+"""Center and spread: a ceiling about 0.98, hardly below 0.5 unless the data say it; a detector that
+is a step gets a steep slope, not an endless one."""
 _TINY = 1e-12
+_STEPS, _HALVINGS, _SETTLED = 200, 30, 1e-9
 
 Terms = Float64[np.ndarray, "n term"]
 Row = Float64[np.ndarray, " n"]
@@ -34,17 +40,17 @@ def evaluate_surface(coefficients: Coefficients, terms: Terms) -> Row:
     """Return the completeness at some terms, in [0, 1].
 
     Args:
-        coefficients: Offset, a slope for each term, and the logit of the ceiling.
+        coefficients: Offset, a slope for each term, logit and slope of the ceiling.
         terms: Centered, the logarithms of radius and signal to noise first.
     """
-    rise = _sigmoid(coefficients[0] + terms @ coefficients[1:-1])
-    return rise * _sigmoid(coefficients[-1])
+    rise, ceiling = _parts(coefficients, terms)
+    return rise * ceiling
 
 
 def fit_surface(
     terms: Terms, found: Row, counts: Row, start: Coefficients | None = None
 ) -> Coefficients:
-    """Return the most probable coefficients, those of the first terms 0 or more.
+    """Return the most probable coefficients; those that only rise are 0 or more.
 
     Args:
         terms: Of each trial, centered.
@@ -52,45 +58,71 @@ def fit_surface(
         counts: How often each trial counts.
         start: Where to begin; another fit of nearly the same trials.
     """
-    if start is None:
-        share = np.clip(np.average(found, weights=counts), 0.02, 0.98)
-        slopes = np.zeros(terms.shape[1])
-        slopes[:RISING] = 1.0
-        start = np.concatenate(([np.log(share / (1 - share))], slopes, [CEILING_CENTER]))
-    bounds = [(None, None)]
-    bounds += [(0.0 if k < RISING else None, None) for k in range(terms.shape[1])]
-    bounds += [(-6.0, 12.0)]
-    fitted = optimize.minimize(
-        _loss, start, args=(terms, found, counts), jac=True, method="L-BFGS-B", bounds=bounds,
-        options={"maxiter": 500},
-    )  # fmt: skip
-    return np.asarray(fitted.x, np.float64)
+    n = terms.shape[1]
+    center, spread = (
+        np.array([offset, *[slope] * n, ceiling, steeper])
+        for offset, slope, ceiling, steeper in zip(
+            _PRIOR_OFFSET, _PRIOR_SLOPE, _PRIOR_CEILING, _PRIOR_CEILING_SLOPE, strict=True
+        )
+    )
+    bounded = np.zeros(n + 3, bool)
+    bounded[1 : 1 + RISING] = bounded[-1] = True
+    x = _first(terms, found, counts) if start is None else start
+    value, slope, curve = _loss(x, terms, found, counts, center, spread)
+    for _ in range(_STEPS):
+        free = ~(bounded & (x <= 0) & (slope > 0))
+        step = np.zeros_like(x)
+        step[free] = np.linalg.solve(curve[np.ix_(free, free)], -slope[free])
+        before, scale = value, 1.0
+        for _ in range(_HALVINGS):
+            tried = np.where(bounded, np.maximum(x + scale * step, 0), x + scale * step)
+            value, slope, curve = _loss(tried, terms, found, counts, center, spread)
+            if value <= before:
+                break
+            scale /= 2
+        else:  # rounding alone is left
+            return x
+        x = tried
+        if before - value < _SETTLED * (1 + abs(value)):
+            break
+    return x
 
 
-def log_likelihood(coefficients: Coefficients, terms: Terms, found: Row) -> float:
-    """Return the natural logarithm of the chance of what was found."""
-    p = np.clip(evaluate_surface(coefficients, terms), _TINY, 1 - _TINY)
-    return float((found * np.log(p) + (1 - found) * np.log1p(-p)).sum())
+def _first(terms: Terms, found: Row, counts: Row) -> Coefficients:
+    share = float(np.clip(np.average(found, weights=counts), 0.02, 0.98))
+    x = np.zeros(terms.shape[1] + 3)
+    x[0], x[1 : 1 + RISING], x[-2] = np.log(share / (1 - share)), 1.0, _PRIOR_CEILING[0]
+    return x
 
 
 def _loss(
-    x: Coefficients, terms: Terms, found: Row, counts: Row
-) -> tuple[float, Float64[np.ndarray, " coefficient"]]:
-    """Return the negative logarithm of the posterior, and its gradient."""
-    rise, ceiling = _sigmoid(x[0] + terms @ x[1:-1]), _sigmoid(x[-1])
+    x: Coefficients,
+    terms: Terms,
+    found: Row,
+    counts: Row,
+    center: Coefficients,
+    spread: Coefficients,
+) -> tuple[float, Coefficients, Float64[np.ndarray, "coefficient coefficient"]]:
+    """Return the negative logarithm of the posterior, its gradient, and the expected curvature."""
+    rise, ceiling = _parts(x, terms)
     p = np.clip(rise * ceiling, _TINY, 1 - _TINY)
-    value = -(counts * (found * np.log(p) + (1 - found) * np.log1p(-p))).sum()
-    by_p = counts * (found - (1 - found) * p / (1 - p))  # p times the slope of the likelihood
-    by_offset = by_p * (1 - rise)
-    gradient = -np.concatenate(
-        ([by_offset.sum()], terms.T @ by_offset, [(by_p * (1 - ceiling)).sum()])
+    by_rise, by_ceiling = (1 - rise)[:, None], (1 - ceiling)[:, None]
+    # Of ln p by each coefficient.
+    slopes = np.concatenate(
+        [by_rise, by_rise * terms, by_ceiling, by_ceiling * terms[:, CEILING, None]], axis=1
     )
-    slopes, lapse = x[1:-1] / SLOPE_SPREAD, (x[-1] - CEILING_CENTER) / CEILING_SPREAD
-    value += 0.5 * ((slopes**2).sum() + lapse**2)
-    gradient[1:-1] += slopes / SLOPE_SPREAD
-    gradient[-1] += lapse / CEILING_SPREAD
-    return float(value), gradient
+    odds = p / (1 - p)
+    value = -(counts * (found * np.log(p) + (1 - found) * np.log1p(-p))).sum()
+    gradient = -(slopes.T @ (counts * (found - (1 - found) * odds)))
+    curve = slopes.T @ (slopes * (counts * odds)[:, None])
+    away = (x - center) / spread
+    value += 0.5 * (away**2).sum()
+    return float(value), gradient + away / spread, curve + np.diag(spread**-2.0)
 
 
-def _sigmoid(x):
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(x)))
+def _parts(x: Coefficients, terms: Terms) -> tuple[Row, Row]:
+    return _sigmoid(x[0] + terms @ x[1:-2]), _sigmoid(x[-2] + x[-1] * terms[:, CEILING])
+
+
+def _sigmoid(x: Row) -> Row:
+    return 0.5 * (1 + np.tanh(0.5 * x))

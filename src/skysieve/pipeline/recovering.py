@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-from jaxtyping import Float64
 
 from skysieve.core.errors import InputError, MismatchError
 from skysieve.core.survey import survey
@@ -18,11 +14,12 @@ from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.images import Listing, ReadOptions, scan
 from skysieve.measure.recovery import RESAMPLES, Asked, Recovery, measure_recovery
 from skysieve.measure.recovery_page import JSON, write_recovery
-from skysieve.measure.trials import Trials, check_rate
+from skysieve.measure.trials import check_rate
 from skysieve.pipeline.asked import Named, open_finders
 from skysieve.pipeline.evaluating import score_rows
 from skysieve.pipeline.finding import check_bands
 from skysieve.pipeline.injecting import inject
+from skysieve.pipeline.joining import NONLENS, Made, join_trials, number_counts, numbers
 from skysieve.pipeline.reporting import ReportPaths
 from skysieve.pipeline.simulating import simulate
 from skysieve.produce.plan import SetPlan
@@ -30,13 +27,10 @@ from skysieve.recipe.injection import InjectionPlan
 from skysieve.recipe.simulation import CameraPlan
 
 MADE, IMAGES, SCENES = "lenses", "images", "scenes.parquet"
-NONLENS = "nonlens"
 FPR = 1e-3
 EVEN = 1e-4
 """Slope of number counts at which magnitudes, and with them log signal to noise, are drawn evenly:
 1 in 500 over 8 mag; drawing a source divides by it, so that it cannot be 0."""
-
-Columns = dict[str, list[Any]]
 
 
 class RecoverSettings(NamedTuple):
@@ -102,14 +96,14 @@ def recover(
         images, folder / MADE, even, options=options, seed=settings.seed,
         workers=settings.workers, watch=watch,
     ).run_id  # fmt: skip
-    made = _Made(
+    made = Made(
         images=", ".join(Path(one).name or str(one) for one in images),
         sha256=run_id,
         population="Einstein radii drawn evenly, sources weighted to number counts",
         psf_fwhm_arcsec=lambda rows: np.mean(
-            [_numbers(rows, f"psf_fwhm_{band}_arcsec") for band in plan.bands], axis=0
+            [numbers(rows, f"psf_fwhm_{band}_arcsec") for band in plan.bands], axis=0
         ),
-        weights=lambda rows: _number_counts(rows, even, plan.source_count_slope),
+        weights=lambda rows: number_counts(rows, even, plan.source_count_slope),
     )
     return _measure(folder, named, made, settings, watch)
 
@@ -159,34 +153,16 @@ def recover_simulated(
     width = camera.seeing_factor * float(
         np.mean([seen.band(band).psf_fwhm_arcsec for band in camera.bands])
     )
-    made = _Made(
+    made = Made(
         images=f"{plan.scenario.name} {plan.scenario.version}",
         sha256=plan.run_id,
         population="as the scenario weights them",
         psf_fwhm_arcsec=lambda rows: np.full(len(rows["id"]), width),
         weights=lambda rows: (
-            _numbers(rows, "weight") if "weight" in rows else np.ones(len(rows["id"]))
+            numbers(rows, "weight") if "weight" in rows else np.ones(len(rows["id"]))
         ),
     )
     return _measure(folder, named, made, settings, watch)
-
-
-class _Made(NamedTuple):
-    """Lenses on the disk, and what their table does not say.
-
-    Args:
-        images: What they were painted into, or the scenario.
-        sha256: Of the plan.
-        population: What the weights make of them.
-        psf_fwhm_arcsec: From rows of lenses to the FWHM of each, mean of the bands.
-        weights: From rows of lenses to their weights.
-    """
-
-    images: str
-    sha256: str
-    population: str
-    psf_fwhm_arcsec: Callable[[Columns], Float64[np.ndarray, " n"]]
-    weights: Callable[[Columns], Float64[np.ndarray, " n"]]
 
 
 def _begin(out: str | Path, finder: str | Path) -> tuple[Path, Named]:
@@ -203,13 +179,13 @@ def _begin(out: str | Path, finder: str | Path) -> tuple[Path, Named]:
 
 
 def _measure(
-    folder: Path, named: Named, made: _Made, settings: RecoverSettings, watch: Watch
+    folder: Path, named: Named, made: Made, settings: RecoverSettings, watch: Watch
 ) -> ReportPaths:
     listing: Listing = scan([folder / MADE / IMAGES], ReadOptions(), watch=watch)
     check_bands(listing, named.finder.card)
     scored = score_rows(folder, named, listing, settings.workers, watch)
     watch(Progress("measuring", 0, None))
-    trials, unscored = _trials(folder / MADE / SCENES, scored, made, named)
+    trials, unscored = join_trials(folder / MADE / SCENES, scored, made, named.name)
     card = named.finder.card
     asked = Asked(
         finder=f"{card.name} {card.version}",
@@ -229,73 +205,3 @@ def _measure(
         resamples=settings.resamples,
     )
     return ReportPaths(*write_recovery(folder, found))
-
-
-def _trials(
-    scenes: Path, scored: pa.Table, made: _Made, named: Named
-) -> tuple[Trials, dict[str, int]]:
-    """Join scenes and scores by id; leave out what could not be scored, and count it."""
-    table = pq.read_table(scenes)
-    p = dict(zip(scored["id"].to_pylist(), scored["p"].to_pylist(), strict=True))
-    status = scored["status"].to_pylist()
-    unscored = Counter(one for one in status if one != "ok")
-    kept = [
-        k
-        for k, (name, label) in enumerate(
-            zip(table["id"].to_pylist(), table["class"].to_pylist(), strict=True)
-        )
-        if label is not None and p.get(name) is not None
-    ]
-    if not kept:
-        worst = unscored.most_common(1)[0][0] if unscored else "none was made"
-        told = [m for m in scored["message"].to_pylist() if m]
-        raise MismatchError(
-            f"{named.name} can score none of the images ({worst}{': ' + told[0] if told else ''})",
-            "Give images that skysieve find can score with it",
-        )
-    table = table.take(kept)
-    negative = np.array([label == NONLENS for label in table["class"].to_pylist()])
-    without, lenses = (table.filter(pa.array(rows)).to_pydict() for rows in (negative, ~negative))
-    if not lenses["id"] or "einstein_radius_arcsec" not in lenses:
-        raise MismatchError(
-            f"There is no lens with an Einstein radius among the {len(kept):,} images",
-            "Ask for more, or for another scenario",
-        )
-    return (
-        Trials(
-            p=np.array([p[name] for name in lenses["id"]], np.float64),
-            image=np.array(lenses["scene"], np.int64),
-            einstein_radius_arcsec=_numbers(lenses, "einstein_radius_arcsec"),
-            arc_snr=_numbers(lenses, "arc_snr"),
-            psf_fwhm_arcsec=made.psf_fwhm_arcsec(lenses),
-            source_ab=_numbers(lenses, "source_g_ab" if "source_g_ab" in lenses else "source_i_ab"),
-            color=_numbers(lenses, "lensed_g_ab") - _numbers(lenses, "lensed_i_ab"),
-            weights=made.weights(lenses),
-            negative_p=np.array([p[name] for name in without["id"]], np.float64),
-            negative_image=np.array(without["scene"], np.int64),
-        ),
-        dict(sorted(unscored.items())),
-    )
-
-
-def _numbers(rows: Mapping[str, list[Any]], name: str) -> Float64[np.ndarray, " n"]:
-    """Return a column; NaN where it is not known."""
-    values = rows.get(name, [None] * len(rows["id"]))
-    return np.array([np.nan if value is None else value for value in values], np.float64)
-
-
-def _number_counts(rows: Columns, drawn: InjectionPlan, slope: float) -> Float64[np.ndarray, " n"]:
-    """Return the weights that make magnitudes drawn about evenly those of number counts.
-
-    A magnitude was drawn within limits of its own: those of the plan, and those at which the arcs
-    have the signal to noise asked for. The weight is the density wanted over that drawn from.
-    """
-    magnitude, snr = _numbers(rows, "source_g_ab"), _numbers(rows, "arc_snr")
-    low, high = drawn.arc_snr
-    bright = np.maximum(drawn.source_g_ab[0], magnitude - 2.5 * np.log10(high / snr))
-    faint = np.minimum(drawn.source_g_ab[1], magnitude + 2.5 * np.log10(snr / low))
-    even = drawn.source_count_slope
-    middle = float(np.median(magnitude))  # so that no power of ten grows too large
-    width = 10 ** (even * (faint - middle)) - 10 ** (even * (bright - middle))
-    weights = 10 ** ((slope - even) * (magnitude - middle)) * np.maximum(width, 0)
-    return weights / weights.max()
