@@ -246,11 +246,16 @@ class TestWhatIsWritten:
     def test_the_page_holds_everything(self, known, tmp_path):
         html, numbers = write_recovery(tmp_path, known)
         page = html.read_text()
-        assert page.count("data:image/svg+xml") == 2
+        assert page.count("data:image/svg+xml") == 3
         assert "http" not in page.replace("http-equiv", "")
         assert json.loads(numbers.read_text())["threshold"] == 0.5
         names = {path.name for path in tmp_path.iterdir()}
-        assert {"surface.png", "surface.svg", "completeness.png", "completeness.svg"} <= names
+        assert {
+            "surface.png",
+            "surface.svg",
+            "completeness.png",
+            "completeness-source.svg",
+        } <= names
 
     def test_too_few_found_make_no_surface_and_say_so(self, tmp_path):
         none = trials(200, 1, detector=lambda _, snr: 0 * snr, known=False)

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.spatial
 from jaxtyping import Bool, Float64
 
 from skysieve.core.random import stream
 from skysieve.measure.intervals import LEVEL
-from skysieve.measure.recovery_cells import chance_of_cells, count_bins, count_cells
+from skysieve.measure.recovery_cells import chance_of_cells, corners_of, count_bins, count_cells
 from skysieve.measure.selection import BASE, Selection, Surface
 from skysieve.measure.surface import NAMES_AFTER, NAMES_BEFORE, fit_surface
 from skysieve.measure.trials import (
@@ -29,7 +28,6 @@ from skysieve.measure.trials import (
     share_of,
 )
 
-_spatial: Any = scipy.spatial  # it says little of its types
 RESAMPLES = 300
 LEAST_OF_EACH = 20
 """Fewer lenses found, or missed, make no surface."""
@@ -187,8 +185,6 @@ def _select(
     trials: Trials, asked: Asked, cut: float, fpr: float | None, resamples: int
 ) -> Selection:
     known = np.isfinite(trials.source_ab).all() and np.isfinite(trials.color).all()
-    corners = _terms(trials, BASE)
-    hull = corners[_spatial.ConvexHull(corners).vertices]
     return Selection(
         finder=asked.finder,
         finder_sha256=asked.finder_sha256,
@@ -199,7 +195,7 @@ def _select(
         images=asked.images,
         seed=asked.seed,
         psf_fwhm_arcsec=float(np.median(trials.psf_fwhm_arcsec)),
-        hull=tuple((float(x), float(y)) for x, y in hull),
+        hull=corners_of(_terms(trials, BASE)),
         surface=_fit(trials, BASE, cut, fpr, asked.seed, resamples),
         extended=_fit(trials, EXTENDED, cut, fpr, asked.seed, resamples) if known else None,
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.spatial import ConvexHull
 from scipy.stats import chi2
 
 from skysieve.measure.selection import BASE, Selection
@@ -133,3 +134,8 @@ def chance_of_cells(
         n += 1
     free = n - len(BASE) - 3
     return None if free < 1 else float(chi2.sf(value, free))
+
+
+def corners_of(points: Float64[np.ndarray, "n xy"]) -> tuple[tuple[float, float], ...]:
+    """Return the corners of the smallest convex shape around points, against the clock."""
+    return tuple((float(x), float(y)) for x, y in points[ConvexHull(points).vertices])

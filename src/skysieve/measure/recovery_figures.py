@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -17,10 +19,16 @@ _GRID = 160
 
 
 @styled
-def draw_axes(found: Recovery) -> Figure:
-    """Return completeness against each axis, with intervals and what the surface says."""
-    figure, axes = new_axes(len(found.bins), (5.6, 2.3 * len(found.bins)))
-    for axis, (name, bins) in zip(axes, found.bins.items(), strict=True):
+def draw_axes(found: Recovery, names: Sequence[str]) -> Figure:
+    """Return completeness against some axes, with intervals and what the surface says.
+
+    Args:
+        found: What was found.
+        names: Of axes with bins.
+    """
+    figure, axes = new_axes(len(names), (5.6, 2.3 * len(names)))
+    for axis, name in zip(axes, names, strict=True):
+        bins = found.bins[name]
         low, high = (np.array([getattr(b, end) for b in bins]) for end in ("low", "high"))
         middle = np.sqrt(low * high) if name in LOGARITHMIC else (low + high) / 2
         value = np.array([b.share.value for b in bins])

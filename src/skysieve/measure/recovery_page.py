@@ -1,3 +1,4 @@
+# pyright: standard
 """What ``skysieve recover`` leaves: page, numbers, table, figures, and the selection function."""
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from skysieve.measure.selection import SELECTION
 from skysieve.measure.trials import AXES
 
 HTML, JSON, TABLE = "recovery.html", "recovery.json", "completeness.ecsv"
+OF_THE_SOURCE = ("source_ab", "color")
 UNITS = {
     "einstein_radius": "arcsec",
     "psf_fwhm": "arcsec",
@@ -32,7 +34,12 @@ def write_recovery(folder: Path, found: Recovery) -> tuple[Path, Path]:
         folder: Where to write.
         found: What to show.
     """
-    figures = {"axes": _embed(save_figure(draw_axes(found), folder / "completeness")[1])}
+    source = [name for name in found.bins if name in OF_THE_SOURCE]
+    lens = [name for name in found.bins if name not in source]
+    figures = {"axes": _embed(save_figure(draw_axes(found, lens), folder / "completeness")[1])}
+    if source:
+        drawn = draw_axes(found, source)
+        figures["source"] = _embed(save_figure(drawn, folder / "completeness-source")[1])
     if found.selection is None:
         (folder / SELECTION).unlink(missing_ok=True)
     else:
