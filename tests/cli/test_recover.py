@@ -92,6 +92,16 @@ class TestRefuses:
         assert "Give the --threshold" in answer.err
 
 
+def test_says_why_nothing_could_be_painted(skysieve, home, tmp_path):
+    pytest.importorskip("caustics", reason="injecting needs the extra [train]")
+    command = ("recover", str(home / "tiny"), "--images", str(home / "in" / "g00.npy"), *PAINT)
+    answer = skysieve(
+        *command, "--threshold", "0.5", "--einstein-radius", "9", "10", "--out", str(tmp_path / "r")
+    )
+    assert answer.code == 3
+    assert "No arcs could be painted into the 1 images (1 bad_shape)" in answer.err
+
+
 def test_counts_what_find_finds_and_goes_on_to_the_same_bytes(skysieve, home, tmp_path):
     pytest.importorskip("caustics", reason="injecting needs the extra [train]")
     out = tmp_path / "r"

@@ -240,7 +240,7 @@ def _show(written: dict[str, Any], paths: ReportPaths) -> None:
     if false:
         print(f"{false['n_found']:,} of {false['n']:,} images without arcs lie above the threshold")
     for status, n in written["unscored"].items():
-        print(f"  {n:,} images not scored: {status}")
+        print(f"  {n:,} images not painted or not scored: {status}")
     for name in ("einstein_radius_arcsec", "arc_snr"):
         rows: list[Row] = [
             {

@@ -46,7 +46,7 @@ class Asked:
         seed: Of lenses and resamples.
         population: What the weights make of the lenses, in words.
         made: Images that were made.
-        unscored: Those that the finder could not score, with the reason.
+        unscored: Those that could not be painted or scored, by reason.
     """
 
     finder: str

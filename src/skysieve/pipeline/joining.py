@@ -56,6 +56,8 @@ def join_trials(
     p = dict(zip(scored["id"].to_pylist(), scored["p"].to_pylist(), strict=True))
     status = scored["status"].to_pylist()
     unscored = Counter(one for one in status if one != "ok")
+    if "status" in table.column_names:  # of images that could not be painted
+        unscored.update(one for one in table["status"].to_pylist() if one != "ok")
     kept = [
         k
         for k, (name, label) in enumerate(

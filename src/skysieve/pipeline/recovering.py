@@ -92,13 +92,19 @@ def recover(
     if settings.threshold is None and settings.fpr is not None:
         check_rate(listing.n_rows, settings.fpr)
     even = plan.model_copy(update={"source_count_slope": EVEN})
-    run_id = inject(
+    painted = inject(
         images, folder / MADE, even, options=options, seed=settings.seed,
         workers=settings.workers, watch=watch,
-    ).run_id  # fmt: skip
+    )  # fmt: skip
+    if not painted.n_lenses:
+        why = ", ".join(f"{count:,} {status}" for status, count in painted.by_status.items())
+        raise MismatchError(
+            f"No arcs could be painted into the {painted.n_rows:,} images ({why})",
+            f"The column message of {folder / MADE / SCENES} says why",
+        )
     made = Made(
         images=", ".join(Path(one).name or str(one) for one in images),
-        sha256=run_id,
+        sha256=painted.run_id,
         population="Einstein radii drawn evenly, sources weighted to number counts",
         psf_fwhm_arcsec=lambda rows: np.mean(
             [numbers(rows, f"psf_fwhm_{band}_arcsec") for band in plan.bands], axis=0
