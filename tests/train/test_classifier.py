@@ -179,6 +179,7 @@ weighting = "validation"
 symmetric = true
 network = { kind = "convnet", width = 8, blocks = [1, 1] }
 data = { validation = 0.2, calibration = 0.2 }
+calibration = { kind = "isotonic" }
 [learn]
 batch = 16
 phases = [{ epochs = 6, learning_rate = 1e-2 }]
@@ -196,6 +197,7 @@ seed = 2
     card = load(trained.finder).card
     assert [stage.pass_logit is None for stage in card.stages] == [False, True]
     assert 0 < card.stages[0].pass_fraction <= 0.5
+    assert {stage.calibration.kind for stage in card.stages} == {"isotonic"}
     shares = json.loads((tmp_path / "run" / "weights.json").read_text())
     assert set(shares) == {"one", "two"}
     assert sum(shares.values()) == pytest.approx(1)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from jaxtyping import Float64
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.special import expit, logsumexp, softmax
 
 from skysieve.core.odds import at_prior
 
-__all__ = ["FieldSize", "Platt", "at_prior", "margin", "spread"]
+__all__ = [
+    "Beta",
+    "Calibration",
+    "FieldSize",
+    "Isotonic",
+    "Platt",
+    "Temperature",
+    "at_prior",
+    "margin",
+    "spread",
+]
 
 Vector = Float64[np.ndarray, " n"]
+Prior = Annotated[float, Field(gt=0, lt=1)]
+MOST_KNOTS = 200
 
 
 class Platt(BaseModel):
@@ -33,11 +45,105 @@ class Platt(BaseModel):
     kind: Literal["platt"] = "platt"
     slope: float = Field(default=1.0, gt=0)
     offset: float = 0.0
-    prior: float = Field(default=0.5, gt=0, lt=1)
+    prior: Prior = 0.5
 
     def __call__(self, margin: Vector) -> Vector:
         """Return the probability of the positive class for each margin."""
         return expit(self.slope * margin + self.offset)
+
+
+class Temperature(BaseModel):
+    """The margin over a temperature: sharper or softer, but even at margin 0 as the network says.
+
+    Args:
+        temperature: Above 1 softens.
+        prior: The fraction of positives among the rows it was fitted on.
+
+    References:
+        Guo et al. 2017, ICML 70, 1321, section 4.2.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["temperature"] = "temperature"
+    temperature: float = Field(gt=0)
+    prior: Prior = 0.5
+
+    def __call__(self, margin: Vector) -> Vector:
+        """Return the probability of the positive class for each margin."""
+        return expit(margin / self.temperature)
+
+
+class Beta(BaseModel):
+    """A line on either side of margin 0, smoothly joined: the likelihood ratio of two beta laws.
+
+    Args:
+        a: How much a unit of margin adds to the log odds far below 0.
+        b: The same far above 0.
+        c: Added to the log odds.
+        prior: The fraction of positives among the rows it was fitted on.
+
+    References:
+        Kull, Silva Filho & Flach 2017, AISTATS (PMLR 54), 623, equation 3; with s the logistic of
+        the margin. Neither slope may be 0 here, so that ties do not come up.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["beta"] = "beta"
+    a: float = Field(gt=0)
+    b: float = Field(gt=0)
+    c: float = 0.0
+    prior: Prior = 0.5
+
+    def __call__(self, margin: Vector) -> Vector:
+        """Return the probability of the positive class for each margin."""
+        below, above = -np.logaddexp(0, -margin), np.logaddexp(0, margin)  # ln s and -ln(1 - s)
+        return expit(self.a * below + self.b * above + self.c)
+
+
+class Isotonic(BaseModel):
+    """The log odds on a rising line through knots: any shape, but the ranking stays.
+
+    A step function would tie all rows of a step; here rows between two knots lie between them, and
+    those beyond the ends on lines of the slope that Platt's would have.
+
+    Args:
+        margins: Of the knots, rising.
+        log_odds: At the knots, rising.
+        slope: How much a unit of margin adds to the log odds beyond the first and last knot.
+        prior: The fraction of positives among the rows it was fitted on.
+
+    References:
+        Zadrozny & Elkan 2002, KDD, 694 (isotonic regression of scores).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    kind: Literal["isotonic"] = "isotonic"
+    margins: tuple[float, ...] = Field(min_length=1, max_length=MOST_KNOTS)
+    log_odds: tuple[float, ...]
+    slope: float = Field(gt=0)
+    prior: Prior = 0.5
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if len(self.margins) != len(self.log_odds):
+            raise ValueError("a knot has a margin and log odds")
+        if any((np.diff(values) <= 0).any() for values in (self.margins, self.log_odds)):
+            raise ValueError("the knots do not rise")
+        return self
+
+    def __call__(self, margin: Vector) -> Vector:
+        """Return the probability of the positive class for each margin."""
+        knots = np.array(self.margins)
+        within = np.interp(margin, knots, np.array(self.log_odds))
+        beyond = margin - np.clip(margin, knots[0], knots[-1])
+        return expit(within + self.slope * beyond)
+
+
+Calibration = Annotated[Platt | Temperature | Isotonic | Beta, Field(discriminator="kind")]
+"""From the margin to the probability of the positive class; each rises, so that a ranking stays."""
 
 
 class FieldSize(BaseModel):

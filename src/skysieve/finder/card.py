@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from skysieve.core.inputs import InputSpec
-from skysieve.finder.calibration import FieldSize, Platt
+from skysieve.finder.calibration import Calibration, FieldSize, Platt
 from skysieve.finder.doubt import Conformal, Strangeness
 
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
@@ -46,7 +46,7 @@ class Stage(BaseModel):
     pass_logit: float | None = None
     pass_fraction: float = Field(default=1.0, ge=0, le=1)
     field_size: FieldSize = FieldSize()
-    calibration: Platt = Platt()
+    calibration: Calibration = Platt()
     spread: bool = Field(default=False, exclude_if=_says_nothing)
     strangeness: Strangeness | None = Field(default=None, exclude_if=_says_nothing)
 

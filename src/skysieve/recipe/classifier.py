@@ -94,6 +94,19 @@ class DistillPlan(Plan):
     pass_fraction: float = Field(default=0.05, gt=0, lt=1)
 
 
+class CalibrationPlan(Plan):
+    """What makes probabilities of the margins of calibration rows.
+
+    Args:
+        kind: ``platt``, a line from margin to log odds, needs the fewest rows; ``temperature``, a line
+            through 0; ``beta``, two slopes; ``isotonic``, any rising curve, needs thousands of rows.
+            More than two classes get a common temperature, and but for ``temperature`` an offset
+            each; ``beta`` and ``isotonic`` then bend the margin of the class that is looked for.
+    """
+
+    kind: Literal["platt", "temperature", "isotonic", "beta"] = "platt"
+
+
 class ClassifierRecipe(Plan):
     """Everything that decides a classifier, but for the images.
 
@@ -115,6 +128,7 @@ class ClassifierRecipe(Plan):
         members: Of an ensemble; none is one network of seed 1.
         weighting: Of the members: alike, or by a fit to validation rows.
         distill: A small network before the ensemble; None has no coarse mesh.
+        calibration: What makes probabilities of what the networks say.
         search: Where ``skysieve tune`` looks for better settings, by their names.
     """
 
@@ -134,6 +148,7 @@ class ClassifierRecipe(Plan):
     members: tuple[MemberPlan, ...] = ()
     weighting: Literal["equal", "validation"] = "equal"
     distill: DistillPlan | None = None
+    calibration: CalibrationPlan = CalibrationPlan()
     search: dict[str, SearchPlan] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -197,13 +197,19 @@ def _export(
         to_onnx(mesh.network, graph, bands=bands, side=side)
         said = logits_of(graph, images, splits.calibration)
         truth = images.labels[splits.calibration]
-        fitted = calibrate(said, truth, images.classes.index(positive), mesh.pass_fraction)
+        fitted = calibrate(
+            said,
+            truth,
+            images.classes.index(positive),
+            mesh.pass_fraction,
+            recipe.calibration,
+        )
         if fitted.scale is not None:
             rescaled = Rescaled(mesh.network, *fitted.scale).eval()
             to_onnx(rescaled, graph, bands=bands, side=side)
         stage = Stage(
             file=graph.name,
-            calibration=fitted.platt,
+            calibration=fitted.calibration,
             pass_logit=fitted.pass_logit,
             pass_fraction=fitted.pass_fraction,
         )
