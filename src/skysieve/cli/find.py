@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,12 +52,12 @@ def find(
         ),
     ],
     prior: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            min=0,
-            max=1,
-            metavar="P",
-            help="The share of lenses you expect; adds the column [cyan]p_survey[/].",
+            metavar="P|auto",
+            help="The share of lenses you expect; adds the column [cyan]p_survey[/]. "
+            "[cyan]auto[/] lets the scores tell it, which holds where the non-lenses are those "
+            "the finder was calibrated on.",
             rich_help_panel=RUN,
             show_default=False,
         ),
@@ -100,6 +101,7 @@ def find(
         kind=kind,
         mask_value=mask_value,
     )
+    share = _prior(prior)
     _check_finder(finder)
     with resumable_bar() as watch:
         summary = pipeline.find(
@@ -107,12 +109,27 @@ def find(
             finder,
             out,
             options=options,
-            prior=prior,
+            prior=share,
             confidence=confidence,
             workers=workers,
             watch=watch,
         )
     show_summary(out, summary)
+
+
+def _prior(text: str | None) -> float | Literal["auto"] | None:
+    """Return the share of lenses that an option says."""
+    if text is None or text == "auto":
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 < share < 1:
+        raise typer.BadParameter(
+            f"{text!r} is neither a share between 0 and 1 nor auto", param_hint="--prior"
+        )
+    return share
 
 
 def _check_finder(named: str) -> None:

@@ -12,7 +12,7 @@ from skysieve.finder.card import FinderCard
 from skysieve.finder.cascade import Finder
 from skysieve.images import Listing, ReadOptions, could_have, describe_bands, scan
 from skysieve.pipeline.reporting import REPORT, report
-from skysieve.search.plan import make_plan, open_run
+from skysieve.search.plan import Prior, make_plan, open_run
 from skysieve.search.run import RunSummary, search
 
 
@@ -22,7 +22,7 @@ def find(  # noqa: PLR0913  what is asked of a run, and how it is done
     out: str | Path,
     *,
     options: ReadOptions = ReadOptions(),  # noqa: B008  it is frozen
-    prior: float | None = None,
+    prior: Prior | None = None,
     confidence: float | None = None,
     workers: int = 1,
     watch: Watch = ignore,
@@ -37,7 +37,8 @@ def find(  # noqa: PLR0913  what is asked of a run, and how it is done
         finder: A shipped finder's name, the folder of a bundle, or one that is loaded.
         out: The run's folder: new, empty, or that of the same run.
         options: What the images do not say themselves.
-        prior: The fraction of lenses that is expected, in (0, 1); adds ``p_survey``.
+        prior: The fraction of lenses that is expected, in (0, 1); adds ``p_survey``. With
+            ``auto`` the scores tell it, if only their share differs from the calibration.
         confidence: How often the set of classes in the column ``conformal`` is to hold the true one,
             in (0, 1), whatever the share of lenses; None has no such column.
         workers: Processes; 1 uses threads.

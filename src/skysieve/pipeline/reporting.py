@@ -24,7 +24,7 @@ from skysieve.measure.sections import read_other
 from skysieve.measure.thresholds import Intent
 from skysieve.search.merge import RANKING
 from skysieve.search.plan import Plan, read_plan
-from skysieve.search.run import read_summary
+from skysieve.search.run import RunSummary, read_summary
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 
@@ -119,7 +119,7 @@ def report(
         pictures=_gallery(plan, ranking.slice(0, GALLERY).to_pylist(), watch),
         labels=known,
         labels_name="" if labels is None else ", ".join([Path(labels).name, *conditions]),
-        prior=plan.prior,
+        prior=_prior(plan, summary),
         survey_prior=prior,
         intents=tuple(intents),
         fitted_prior=_fitted_prior(plan, ranking),
@@ -142,6 +142,12 @@ def _digests(run: Path, plan: Plan, labels: str | Path | None) -> dict[str, str]
     files = {"ranking": run / RANKING} | ({"labels": Path(labels)} if labels else {})
     found = {name: sha256_of(path) for name, path in files.items()}
     return {"run": plan.run_id, "finder": plan.finder_sha256, **found}
+
+
+def _prior(plan: Plan, summary: RunSummary) -> float | None:
+    if isinstance(plan.prior, float):
+        return plan.prior
+    return None if summary.rate is None else summary.rate.value
 
 
 def _read_ranking(run: Path) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 
 from skysieve.core.files import whole_file
 from skysieve.search.parts import read_part
-from skysieve.search.plan import Plan
+from skysieve.search.plan import AUTO, Plan
+from skysieve.search.prior import SurveyRate, fill_survey
 
 _compute: Any = pyarrow.compute  # its functions are made when it is imported; no checker sees them
 RANKING = "ranking.parquet"
@@ -21,8 +22,20 @@ _GROUP_ROWS = 65_536
 _RUN_ID = b"skysieve.run_id"
 
 
-def merge(run: Path, plan: Plan) -> dict[str, int]:
-    """Write the ranking of a run whose parts are all there; return how many rows have each status.
+class Merged(NamedTuple):
+    """What the rows of a run came to.
+
+    Args:
+        by_status: How many have each status.
+        rate: The share of positives that they tell; None where it was not asked for.
+    """
+
+    by_status: dict[str, int]
+    rate: SurveyRate | None
+
+
+def merge(run: Path, plan: Plan) -> Merged:
+    """Write the ranking of a run whose parts are all there; return what its rows came to.
 
     The best come first; rows of the same probability are in the order of their ids, rows of the
     same id in the order they were read, rows without a score last. The same parts always give
@@ -33,6 +46,9 @@ def merge(run: Path, plan: Plan) -> dict[str, int]:
     """
     table = pa.concat_tables([read_part(run, plan, part) for part in plan.parts])
     table = _flag_duplicates(table)
+    rate = None
+    if plan.prior == AUTO:  # only all rows together tell it
+        table, rate = fill_survey(table, plan.card)
     keys = [("p", "descending"), ("id", "ascending")]
     order = _compute.sort_indices(table, sort_keys=keys)  # stable; nulls last
     n_ranked = table.num_rows - table["p"].null_count
@@ -50,7 +66,8 @@ def merge(run: Path, plan: Plan) -> dict[str, int]:
         if writer:
             writer.close()
     counts = _compute.value_counts(table["status"].combine_chunks())
-    return {item["values"].as_py(): item["counts"].as_py() for item in counts}
+    by_status = {item["values"].as_py(): item["counts"].as_py() for item in counts}
+    return Merged(by_status, rate)
 
 
 def is_merged(run: Path, plan: Plan) -> bool:

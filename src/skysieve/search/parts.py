@@ -17,7 +17,7 @@ from skysieve.finder.card import FinderCard
 from skysieve.finder.cascade import Finder, Sieved
 from skysieve.finder.doubt import name_sets
 from skysieve.images import Reading, read_span
-from skysieve.search.plan import Plan
+from skysieve.search.plan import Plan, Prior
 
 _RUN_ID = b"skysieve.run_id"
 _WAITING = 2  # chunks that are read ahead of the scoring
@@ -112,11 +112,15 @@ def columns(card: FinderCard, confidence: float | None = None) -> pa.Schema:
 
 
 def to_table(
-    sieved: Sieved, finder: Finder, prior: float | None, confidence: float | None = None
+    sieved: Sieved, finder: Finder, prior: Prior | None, confidence: float | None = None
 ) -> pa.Table:
     """Return what the sieve said as a table; every number of an unscored row is null."""
     rows, p, card = sieved.rows, sieved.probabilities, finder.card
-    survey = np.full(len(rows), np.nan) if prior is None else finder.p_survey(sieved, prior)
+    survey = (
+        np.full(len(rows), np.nan)
+        if not isinstance(prior, float)
+        else finder.p_survey(sieved, prior)
+    )
     scored = (p[:, card.positive_index], survey, *p.T)
     doubts = {"spread": sieved.spread, "ood": sieved.ood}
     return pa.table(

@@ -6,7 +6,7 @@ import hashlib
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,6 +21,11 @@ PLAN = "plan.json"
 _STACKED_PART_ROWS, _PART_ROWS = 4096, 1024  # single files are slow to read: lose fewer of them
 
 
+AUTO = "auto"
+Prior = Annotated[float, Field(gt=0, lt=1)] | Literal["auto"]
+"""The fraction of positives, or that the scores are to tell it."""
+
+
 class Plan(BaseModel):
     """Everything that decides the ranking of a run.
 
@@ -29,7 +34,8 @@ class Plan(BaseModel):
         finder_sha256: Of the finder's card on the disk, and with it of all its files.
         card: The finder's card.
         runtime: What computed the scores; another version or precision gives other last bits.
-        prior: The fraction of positives that is expected; None if nobody said.
+        prior: The fraction of positives that is expected; ``auto`` takes what the scores tell, None
+            is of a run where nobody said.
         confidence: How often the column ``conformal`` is to hold the true class; None has no such
             column.
         part_rows: Rows of a part; the last has what is left.
@@ -42,7 +48,7 @@ class Plan(BaseModel):
     finder_sha256: str
     card: FinderCard
     runtime: str
-    prior: float | None = Field(default=None, gt=0, lt=1)
+    prior: Prior | None = None
     confidence: float | None = Field(
         default=None, gt=0, lt=1, exclude_if=lambda value: value is None
     )
@@ -74,7 +80,7 @@ class Plan(BaseModel):
 def make_plan(
     listing: Listing,
     finder: Finder,
-    prior: float | None = None,
+    prior: Prior | None = None,
     confidence: float | None = None,
 ) -> Plan:
     """Plan a run.
@@ -83,9 +89,9 @@ def make_plan(
         InputError: The prior or the confidence is not between 0 and 1.
         MismatchError: The finder can make no sets of classes.
     """
-    if prior is not None and not 0 < prior < 1:
+    if prior not in (None, AUTO) and not (isinstance(prior, float) and 0 < prior < 1):
         raise InputError(
-            f"The prior is {prior}", "Give the expected fraction of lenses, such as 0.001"
+            f"The prior is {prior}", "Give the expected fraction of lenses, such as 0.001, or auto"
         )
     if confidence is not None and not 0 < confidence < 1:
         raise InputError(f"The confidence is {confidence}", "Give a share such as 0.9")

@@ -19,6 +19,7 @@ from skysieve.finder.runtime import Precision, cpu_threads
 from skysieve.search.merge import is_merged, merge
 from skysieve.search.parts import missing_parts, score_parts, write_part
 from skysieve.search.plan import Plan, read_plan
+from skysieve.search.prior import SurveyRate
 
 SUCCESS = "_SUCCESS"
 
@@ -34,6 +35,7 @@ class RunSummary(BaseModel):
         n_scored_now: Rows that the call which finished the run had to read; fewer than all if
             it went on with a run that had been stopped.
         seconds: What that call took.
+        rate: The share of positives that the scores tell, where the prior is ``auto``.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -44,6 +46,7 @@ class RunSummary(BaseModel):
     by_status: dict[str, int]
     n_scored_now: int
     seconds: float
+    rate: SurveyRate | None = None
 
     @computed_field
     @property
@@ -90,13 +93,15 @@ def search(
         done += len(plan.rows(part))
         watch(Progress("scoring", done, total))
     watch(Progress("ranking", 0, None))
+    merged = merge(run, plan)
     summary = RunSummary(
         run_id=plan.run_id,
         finder=plan.finder,
         n_rows=total,
-        by_status=merge(run, plan),
+        by_status=merged.by_status,
         n_scored_now=n_missing,
         seconds=time.perf_counter() - begun,
+        rate=merged.rate,
     )
     write_text(run / SUCCESS, summary.model_dump_json(indent=2) + "\n")
     return summary
