@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from skysieve.measure.metrics import PURER, Draws, measure_ranking
+from skysieve.measure.asked_metrics import PURER
+from skysieve.measure.metrics import Draws, measure_ranking
 
 RESAMPLES = 1000
 
@@ -86,13 +87,13 @@ POPULATIONS = {
 }
 
 
-def coverage(population, m, n, trials, seed):
+def coverage(population, m, n, trials, seed, resamples=RESAMPLES):
     """Return for each metric the share of intervals below, holding and above the truth."""
     truths = population.truths(m, n)
     held = defaultdict(list)
     for trial in range(trials):
         rng = np.random.default_rng([seed, trial])
-        found = measure_ranking(*population.draw(m, n, rng), Draws(resamples=RESAMPLES, seed=trial))
+        found = measure_ranking(*population.draw(m, n, rng), Draws(resamples=resamples, seed=trial))
         for row in found.rows:
             if (truth := truths.get(row.key)) is not None:
                 each = row.measured

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn import metrics
@@ -52,6 +52,47 @@ def test_completeness_at_a_false_positive_rate_is_the_best_that_keeps_it(ranking
     labels, scores = ranking
     fpr, tpr, _ = metrics.roc_curve(labels, scores, drop_intermediate=False)
     assert rare.completeness_at_fpr(labels, scores, rate) == tpr[fpr <= rate + 1e-9].max()
+
+
+@settings(max_examples=20)  # scikit-learn is asked at every threshold
+@given(rankings(), st.floats(0.05, 2))
+def test_f_beta_is_that_of_scikit_learn(ranking, beta):
+    labels, scores = ranking
+    mine = rare.sweep(labels, scores).f_beta(beta)
+    for value, threshold in zip(mine, np.unique(scores)[::-1], strict=True):
+        assert value == pytest.approx(metrics.fbeta_score(labels, scores >= threshold, beta=beta))
+    assert rare.best_f_beta(labels, scores, beta) == mine.max()
+
+
+@pytest.mark.parametrize("passed", [0, 2, 9])
+def test_completeness_of_smaller_test_sets_is_their_mean(passed):
+    rng = np.random.default_rng(passed)
+    labels = np.repeat(np.array([1, 0], np.int8), (30, 60))
+    scores = np.round(rng.normal(size=90) + 1.5 * labels, 1)  # with ties
+    mean = []
+    for _ in range(1000):
+        rows = np.append(np.arange(30), 30 + rng.choice(60, 20, replace=False))
+        mean.append(rare.completeness_at_false_positives(labels[rows], scores[rows], passed))
+    value = rare.sweep(labels, scores).completeness_before(passed, 20)
+    assert value == pytest.approx(np.mean(mean), abs=5 * np.std(mean) / np.sqrt(1000))
+    whole = rare.sweep(labels, scores).completeness_before(passed, 60)
+    assert whole == rare.completeness_at_false_positives(labels, scores, passed)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda *given: rare.purity_at_k(*given, 9),
+        lambda *given: rare.purity_at_k(*given, 0),
+        lambda *given: rare.completeness_at_k(*given, 9),
+        lambda *given: rare.completeness_at_false_positives(*given, 4),
+        lambda *given: rare.sweep(*given).completeness_before(0, 5),
+    ],
+)
+def test_more_rows_than_there_are_have_no_number(ask):
+    labels, scores = np.array([1, 1, 0, 1, 0, 0, 1, 0], np.int8), np.linspace(1, 0, 8)
+    with pytest.raises(InputError):
+        ask(labels, scores)
 
 
 @given(rankings())

@@ -38,6 +38,5 @@ def rank_beyond(before: int, n: int, share: Float64[np.ndarray, "*g"]) -> Float6
     return special.betaincc(before + 1, n - before, np.clip(share, 0, 1))
 
 
-def _log_choose(n: np.ndarray | int, k: int) -> np.ndarray:
-    n = np.asarray(n, np.float64)
+def _log_choose(n: Int64[np.ndarray, "*g"] | int, k: int) -> Float64[np.ndarray, "*g"] | float:
     return special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
 from skysieve.core.random import stream
 from skysieve.measure import posterior
-from skysieve.measure.intervals import LEVEL, Measured, condense, interval_of, wilson
+from skysieve.measure.intervals import LEVEL, Measured, Method, condense, interval_of, wilson
 from skysieve.measure.predictions import Predictions, Weights, draw_weights
 from skysieve.measure.rare import Sweep
 
@@ -215,17 +215,15 @@ def _of_population(
     found: dict[str, Measured], counts: Sweep, resamples: int, level: float, seed: int
 ) -> dict[str, Measured]:
     """Return the measures of a ranking of independent rows with better intervals."""
-    joined, n = condense(counts), counts.n_negative
-    draw: dict[str, posterior.Draw] = {
-        "auc": posterior.draw_auc,
-        "average_precision": posterior.draw_average_precision,
-    }
+    joined = condense(counts)
+    draw: dict[str, posterior.Draw] = {"auc": posterior.draw_auc}
+    draw["average_precision"] = posterior.draw_average_precision
     for fpr in FPRS:
-        draw[f"completeness_at_fpr_{fpr:g}"] = partial(posterior.draw_completeness_at_fpr, fpr=fpr)
+        key = f"completeness_at_fpr_{fpr:g}"
+        draw[key] = partial(posterior.draw_completeness_at_fpr, fpr=fpr)
+    before = partial(posterior.draw_completeness_before, negatives=counts.n_negative)
     for passed, name in ((0, "tpr0"), (9, "tpr10")):
-        draw[name] = partial(
-            posterior.draw_completeness_before, false_positives=passed, negatives=n
-        )
+        draw[name] = partial(before, false_positives=passed)
     return {
         name: interval_of(
             found[name].value,
@@ -283,7 +281,7 @@ def _measured(
 ) -> Measured:
     independent = given.independent
     share = name == "accuracy" or (of is not None and name == "completeness")
-    method: Literal["bootstrap", "wilson"] = "bootstrap"
+    method: Method = "bootstrap"
     if (share and given.groups is None) or ends[0] == ends[1]:
         method = "wilson"
         n = int(independent.min())

@@ -78,8 +78,8 @@ def draw_found_at_k(counts: Sweep, rng: np.random.Generator, size: int, *, k: in
 def draw_auc(counts: Sweep, rng: np.random.Generator, size: int) -> Draws:
     """Draw the area under the ROC curve.
 
-    Each class has half a row more than was seen, somewhere beyond its worst-ranked row: the sample
-    cannot tell what the worst of the population are like, and they decide an AUC near 1.
+    With even odds each class has a row more than was seen, somewhere beyond its worst-ranked row:
+    the sample cannot tell what the worst of the population are like, and they decide an AUC near 1.
     """
     true, false = _per_run(counts)
     best_negative, worst_positive = int(np.argmax(false > 0)), int(np.flatnonzero(true)[-1])
@@ -88,7 +88,7 @@ def draw_auc(counts: Sweep, rng: np.random.Generator, size: int) -> Draws:
         t, f = _weights(true, rng, rows), _weights(false, rng, rows)
         below = f.sum(axis=1, keepdims=True) - np.cumsum(f, axis=1)
         area = (t * (below + f / 2)).sum(axis=1)
-        more_t, more_f = rng.standard_gamma(JEFFREYS, (2, rows))
+        more_t, more_f = rng.standard_gamma(1.0, (2, rows)) * rng.integers(0, 2, (2, rows))
         beaten = below[:, worst_positive] * rng.random(rows)
         beating = t[:, :best_negative].sum(axis=1) * rng.random(rows)
         area += more_t * beaten + more_f * beating + more_t * more_f / 2
@@ -99,14 +99,15 @@ def draw_auc(counts: Sweep, rng: np.random.Generator, size: int) -> Draws:
 def draw_average_precision(counts: Sweep, rng: np.random.Generator, size: int) -> Draws:
     """Draw the purity averaged over the positives, at the sample's share of positives.
 
-    There is half a positive more than was seen, ranked last.
+    With even odds there is a positive more than was seen, ranked last.
     """
     true, false = _per_run(counts)
     m, n = counts.n_positive, counts.n_negative
     drawn: list[Draws] = []
     for rows in _blocks(size, len(true)):
         t, f = _weights(true, rng, rows), _weights(false, rng, rows)
-        t /= t.sum(axis=1, keepdims=True) + rng.standard_gamma(JEFFREYS, (rows, 1))
+        more = rng.standard_gamma(1.0, (rows, 1)) * rng.integers(0, 2, (rows, 1))
+        t /= t.sum(axis=1, keepdims=True) + more
         f /= f.sum(axis=1, keepdims=True)
         found, passed = m * np.cumsum(t, axis=1), n * np.cumsum(f, axis=1)
         purity = found / np.maximum(found + passed, np.finfo(np.float64).tiny)
