@@ -29,7 +29,7 @@ def measure(rows: int, share: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     truth = (rng.random(rows) < share).astype(np.int8)
     p = 1 / (1 + np.exp(2.0 - 3.0 * truth - rng.normal(size=rows)))
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), time.process_time()
     steps: list[str] = []
     for name, step in (
         ("metrics", lambda: measure_ranking(truth, p)),
@@ -39,11 +39,12 @@ def measure(rows: int, share: float, seed: int) -> None:
         last = time.perf_counter()
         step()
         steps.append(f"{name} {time.perf_counter() - last:.1f} s")
-    seconds = time.perf_counter() - begun
+    seconds, used = time.perf_counter() - begun, time.process_time() - used
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT_BYTES / MEBIBYTE
     print(
         f"{rows:,} scores, {int(truth.sum()):,} positives, {DRAWS.resamples:,} draws, "
-        f"seed {seed}: {seconds:.1f} s ({', '.join(steps)}), peak {peak:,.0f} MiB"
+        f"seed {seed}: {seconds:.1f} s ({', '.join(steps)}; "
+        f"{used:.1f} s of processor), peak {peak:,.0f} MiB"
     )
 
 
