@@ -9,7 +9,8 @@ torch = pytest.importorskip("torch", reason="export needs the extra [train]")
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from skysieve.finder.runtime import Network, _split  # noqa: E402
+from skysieve.finder.cutting import split  # noqa: E402
+from skysieve.finder.runtime import Network  # noqa: E402
 from skysieve.networks.build import build_classifier  # noqa: E402
 from skysieve.recipe.networks import (  # noqa: E402
     BackbonePlan,
@@ -135,7 +136,7 @@ def test_the_preparation_runs_in_float32_and_the_weights_behind_the_cut(tmp_path
     )
     model = runtime._read()
     model.reshape([2, BANDS, SIDE, SIDE])
-    (head, first), (body, second) = _split(model)
+    (head, first), (body, second) = split(model)
     assert (first, second) == ("f32", "bf16")
     assert len(head.outputs) == 1  # one tensor crosses: what the first convolution sees
     with torch.no_grad():

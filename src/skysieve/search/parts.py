@@ -154,10 +154,7 @@ def _sets(sieved: Sieved, card: FinderCard, confidence: float) -> pa.Array:
         raise MismatchError(f"{card.name} keeps no calibration rows", "Leave out --confidence")
     sets = card.conformal.sets(sieved.probabilities, confidence)
     named = name_sets(sets, card.classes, card.positive_index)
-    scored = np.isfinite(sieved.probabilities).all(axis=1)
-    return pa.array(
-        [name if ok else None for name, ok in zip(named, scored, strict=True)], pa.string()
-    )
+    return pa.array(named, pa.string(), mask=~np.isfinite(sieved.probabilities).all(axis=1))
 
 
 def _chunks(rows: range, step: int) -> Iterator[range]:

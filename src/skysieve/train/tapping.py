@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -13,6 +13,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from skysieve.core.errors import RecipeError
 
 _PREFIX = "doubt."
+_make_node: Any = helper.make_node  # its types know no attributes
 _AFTER_HEADS = {
     "Add", "Concat", "DequantizeLinear", "Div", "Identity", "Mean", "Mul", "QuantizeLinear",
     "ReduceMean", "ReduceSum", "Reshape", "Squeeze", "Sum", "Unsqueeze",
@@ -146,7 +147,7 @@ class Extension:
             off = self._add("Sub", [self._mean(head.features), self._constant(distance.center)])
             white = self._add("MatMul", [off, self._constant(distance.whiten)])
             apart = self._add("Unsqueeze", [white, self._constant(np.array([1]))])
-            apart = self._add("Sub", [apart, self._constant(distance.means[None])])
+            apart = self._add("Sub", [apart, self._constant(distance.means.reshape(1, *distance.means.shape))])
             squared = self._reduce("ReduceMean", self._add("Mul", [apart, apart]), 2, keep=False)
             found.append(self._reduce("ReduceMin", squared, 1))
         self._give("strangeness", self._mean(tuple(found)), 1)
@@ -186,9 +187,7 @@ class Extension:
     def _add(self, kind: str, inputs: list[str], **attributes: int | list[int]) -> str:
         self._count += 1
         name = f"{_PREFIX}{self._count}"
-        self.model.graph.node.append(
-            helper.make_node(kind, inputs, [name], name=name, **attributes)
-        )
+        self.model.graph.node.append(_make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
     def _give(self, name: str, tensor: str, columns: int) -> None:
