@@ -198,6 +198,12 @@ seed = 2
     assert [stage.pass_logit is None for stage in card.stages] == [False, True]
     assert 0 < card.stages[0].pass_fraction <= 0.5
     assert {stage.calibration.kind for stage in card.stages} == {"isotonic"}
+    assert [stage.spread for stage in card.stages] == [False, True]
+    assert card.conformal is not None
+    with (tmp_path / "run" / "splits.csv").open() as file:
+        splits = [line.split(",") for line in file if not line.startswith("#")]
+    kept = sum("calibration" in " ".join(row) for row in splits)
+    assert sum(sample.count for sample in card.conformal.samples) == kept
     shares = json.loads((tmp_path / "run" / "weights.json").read_text())
     assert set(shares) == {"one", "two"}
     assert sum(shares.values()) == pytest.approx(1)

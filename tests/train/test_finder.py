@@ -13,7 +13,7 @@ from skysieve.core.errors import MismatchError, MissingError, RecipeError  # noq
 from skysieve.finder.bundle import load  # noqa: E402
 from skysieve.recipe.recipe import parse_recipe, recipe_text  # noqa: E402
 from skysieve.simulate import corpus, render  # noqa: E402
-from skysieve.train import finder, loop  # noqa: E402
+from skysieve.train import amending, finder, loop  # noqa: E402
 from skysieve.train.data import HELD_OUT_EVERY, Mixer  # noqa: E402
 
 MINIATURE = """
@@ -52,6 +52,7 @@ def small():
         patch.setattr(render, "_compiled_paint", lambda: render.paint_planes)
         patch.setattr(finder, "CALIBRATION_BATCHES", 4)
         patch.setattr(finder, "QUANTIZATION_BATCHES", 2)
+        patch.setattr(amending, "STUDIED_ROWS", 128)
         yield
 
 
@@ -227,6 +228,15 @@ def test_a_recipe_makes_a_finder_that_finds(scenes, recipe, tmp_path, monkeypatc
     assert "tiny-gri" in card_text
     assert "validation AUC" in card_text
     assert {progress.stage for progress in seen} >= {"validated", "quantizing", "exported"}
+    (tmp_path / "amended").mkdir()
+    (tmp_path / "amended" / "scenes").symlink_to(scenes[0])
+    amended = amending.add_doubt(recipe, tmp_path / "finder", tmp_path / "amended")
+    assert [stage.spread for stage in amended.stages] == [False, True]
+    assert all(stage.strangeness is not None for stage in amended.stages)
+    assert amended.conformal is not None
+    again = load(tmp_path / "amended" / "finder")
+    for before, after in zip(made.networks, again.networks, strict=True):  # to the last bit
+        np.testing.assert_array_equal(after(pixels), before(pixels))
 
 
 def test_the_shipped_recipe_is_the_one_in_the_bundle():

@@ -11,6 +11,7 @@ from skysieve.core.errors import RecipeError, SkysieveError
 from skysieve.core.watch import Lines
 from skysieve.recipe.recipe import list_recipes, read_recipe, recipe_text
 from skysieve.recipe.training import Recipe
+from skysieve.train.amending import add_doubt
 from skysieve.train.finder import train_finder
 
 
@@ -19,6 +20,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m skysieve.train", description=__doc__)
     parser.add_argument("recipe", help=f"a TOML file, or one of {', '.join(list_recipes())}")
     parser.add_argument("--out", type=Path, required=True, help="scenes, checkpoints, finder/")
+    parser.add_argument(
+        "--amend",
+        type=Path,
+        metavar="BUNDLE",
+        help="make no finder: let this one, of the recipe, also say how sure it is",
+    )
     arguments = parser.parse_args()
     try:
         recipe = read_recipe(arguments.recipe)
@@ -29,9 +36,11 @@ def main() -> int:
             )
         path = Path(arguments.recipe)
         text = path.read_text() if path.suffix == ".toml" else recipe_text(arguments.recipe)
-        card = train_finder(
-            recipe, arguments.out, recipe_toml=text, watch=Lines(partial(print, flush=True))
-        )
+        watch = Lines(partial(print, flush=True))
+        if arguments.amend:
+            card = add_doubt(recipe, arguments.amend, arguments.out, watch=watch)
+        else:
+            card = train_finder(recipe, arguments.out, recipe_toml=text, watch=watch)
     except SkysieveError as error:
         print(f"skysieve: error: {error}", file=sys.stderr)
         return 3

@@ -21,7 +21,7 @@ from skysieve.networks.classifier import plain
 from skysieve.recipe.classifier import ClassifierRecipe, MemberPlan
 from skysieve.train.calibrate import Rescaled, calibrate, member_weights
 from skysieve.train.classifier_card import classifier_card
-from skysieve.train.doubting import conformal_of, give_doubt
+from skysieve.train.doubting import conformal_of, give_doubt, usual_rows
 from skysieve.train.export import to_onnx, weights
 from skysieve.train.labeled import LabeledImages, read_labeled
 from skysieve.train.learn import Learned, learn
@@ -230,7 +230,9 @@ def _export(
     )
     files["README.md"] = classifier_card(recipe, images, splits, card, costs).encode()
     finder = save(folder / FINDER, card, files)
-    kept = conformal_of(finder, images, splits.calibration)
+    rows, step = splits.calibration, finder.chunk_rows
+    batches = (np.array(images.pixels[rows[k : k + step]]) for k in range(0, len(rows), step))
+    kept = conformal_of(finder, batches, images.labels[rows])
     return save(folder / FINDER, card.model_copy(update={"conformal": kept}), files).card
 
 
@@ -238,7 +240,15 @@ def _doubting(
     stage: Stage, graph: Path, mesh: Mesh, images: LabeledImages, splits: Splits, positive: int
 ) -> Stage:
     """Let a stage's graph also say how sure it is, and return the stage with what this means."""
-    given = give_doubt(graph, images, splits.train, positive=positive, shares=mesh.shares)
+    rows = usual_rows(splits.train)
+    given = give_doubt(
+        graph,
+        lambda path, extras: numbers_of(path, images, rows, extras),
+        images.labels[rows],
+        classes=len(images.classes),
+        positive=positive,
+        shares=mesh.shares,
+    )
     stage = stage.model_copy(update={"spread": "spread" in given})
     if "strangeness" not in given or len(splits.calibration) < LEAST_ROWS:
         return stage

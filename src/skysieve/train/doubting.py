@@ -8,10 +8,11 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Float64, Int64
 from sklearn.covariance import LedoitWolf
 
 from skysieve.core.random import stream
@@ -19,8 +20,7 @@ from skysieve.core.scores import Status
 from skysieve.finder.cascade import Finder
 from skysieve.finder.doubt import Conformal, fit_conformal
 from skysieve.images.sources import Group, Reading, Row
-from skysieve.train.labeled import LabeledImages
-from skysieve.train.scoring import Rows, numbers_of
+from skysieve.train.scoring import Rows
 from skysieve.train.tapping import Distance, Extension
 
 STUDIED_ROWS = 2000
@@ -29,13 +29,19 @@ MOST_DIRECTIONS = 256
 """Of a network's features: those in which training rows differ most."""
 
 
+Numbers = Float64[np.ndarray, "n number"]
+Ask = Callable[[Path, tuple[str, ...]], Numbers]
+"""What gives logits and other outputs of a graph, of rows that tell what is usual."""
+
+
 def give_doubt(
     graph: Path,
-    images: LabeledImages,
-    train: Rows,
+    ask: Ask,
+    truth: Int64[np.ndarray, " n"],
     *,
+    classes: int,
     positive: int,
-    shares: tuple[float, ...],
+    shares: tuple[float, ...] | None = None,
 ) -> tuple[str, ...]:
     """Let a graph also give ``strangeness`` and, of several networks, ``spread``; return which.
 
@@ -43,32 +49,37 @@ def give_doubt(
 
     Args:
         graph: A finished ONNX file; it is replaced.
-        images: What there is.
-        train: The rows that tell what is usual.
+        ask: Runs a graph on the rows that tell what is usual.
+        truth: Their classes.
+        classes: How many there are.
         positive: The class that is looked for.
-        shares: Of the networks in the logits.
+        shares: Of the networks in the logits; None weighs them alike.
 
     Raises:
         RecipeError: What gives the logits is no linear layer.
     """
-    rng = stream(0, "rows that tell what is usual", 0)
-    rows = train[np.sort(rng.permutation(len(train))[:STUDIED_ROWS])]
     tapped = graph.with_suffix(".features.onnx")
     extension = Extension(graph)
     extension.give_features()
     extension.save(tapped)
-    features = numbers_of(tapped, images, rows, ("features",))[:, len(images.classes) :]
+    features = ask(tapped, ("features",))[:, classes:]
     tapped.unlink()
     extension = Extension(graph)
+    count = len(extension.heads)
     ends = np.cumsum([head.width for head in extension.heads])[:-1]
-    truth = images.labels[rows]
     extension.give_strangeness(
         tuple(fit_distance(part, truth) for part in np.split(features, ends, axis=1))
     )
-    if len(shares) > 1:
-        extension.give_spread(positive, len(images.classes), shares)
+    if count > 1:
+        extension.give_spread(positive, classes, shares or (1 / count,) * count)
     extension.save(graph)
-    return ("spread", "strangeness") if len(shares) > 1 else ("strangeness",)
+    return ("spread", "strangeness") if count > 1 else ("strangeness",)
+
+
+def usual_rows(train: Rows) -> Rows:
+    """Return the training rows that tell what is usual: all, or some of many."""
+    order = stream(0, "rows that tell what is usual", 0).permutation(len(train))
+    return train[np.sort(order[:STUDIED_ROWS])]
 
 
 def fit_distance(
@@ -93,33 +104,30 @@ def fit_distance(
     return Distance(center=center, whiten=turn / width[:, None], means=means / width @ turn)
 
 
-def conformal_of(finder: Finder, images: LabeledImages, rows: Rows) -> Conformal:
+def conformal_of(
+    finder: Finder,
+    batches: Iterable[Float32[np.ndarray, "_ band _ _"]],
+    truth: Int64[np.ndarray, " n"],
+) -> Conformal:
     """Return what a finder keeps of calibration rows to make sets of classes.
 
     They go through the whole sieve, as in finding; rows without a score are left out.
+
+    Args:
+        finder: Complete but for this.
+        batches: The pixels of the rows; a batch has one side.
+        truth: The classes of all rows, in order.
     """
     p = np.concatenate(
-        [
-            finder.score(_reading(images, rows[start : start + finder.chunk_rows])).probabilities
-            for start in range(0, len(rows), finder.chunk_rows)
-        ]
+        [each.probabilities for each in finder.stream(_reading(pixels) for pixels in batches)]
     )
     scored = np.isfinite(p).all(axis=1)
-    return fit_conformal(p[scored], images.labels[rows][scored])
+    return fit_conformal(p[scored], truth[scored])
 
 
-def _reading(images: LabeledImages, rows: Rows) -> Reading:
-    return Reading(
-        rows=tuple(
-            Row(
-                id=images.ids[k],
-                source="",
-                row=int(k),
-                ra_deg=np.nan,
-                dec_deg=np.nan,
-                status=Status.OK,
-            )
-            for k in rows
-        ),
-        groups=(Group(index=np.arange(len(rows)), pixels=np.array(images.pixels[rows])),),
+def _reading(pixels: Float32[np.ndarray, "n band y x"]) -> Reading:
+    rows = tuple(
+        Row(id=str(k), source="", row=k, ra_deg=np.nan, dec_deg=np.nan, status=Status.OK)
+        for k in range(len(pixels))
     )
+    return Reading(rows=rows, groups=(Group(index=np.arange(len(rows)), pixels=pixels),))

@@ -147,7 +147,9 @@ class Extension:
             off = self._add("Sub", [self._mean(head.features), self._constant(distance.center)])
             white = self._add("MatMul", [off, self._constant(distance.whiten)])
             apart = self._add("Unsqueeze", [white, self._constant(np.array([1]))])
-            apart = self._add("Sub", [apart, self._constant(distance.means.reshape(1, *distance.means.shape))])
+            apart = self._add(
+                "Sub", [apart, self._constant(distance.means.reshape(1, *distance.means.shape))]
+            )
             squared = self._reduce("ReduceMean", self._add("Mul", [apart, apart]), 2, keep=False)
             found.append(self._reduce("ReduceMin", squared, 1))
         self._give("strangeness", self._mean(tuple(found)), 1)
@@ -164,7 +166,7 @@ class Extension:
         return self._add("Sub", [mine, rest])
 
     def _mean(self, tensors: tuple[str, ...]) -> str:
-        return self._add("Mean", list(tensors)) if len(tensors) > 1 else tensors[0]
+        return tensors[0] if len(tensors) == 1 else self._add("Mean", list(tensors))
 
     def _number(self, value: float) -> str:
         return self._constant(np.array(value, np.float64))
