@@ -56,16 +56,12 @@ class TestFind:
         p, p_survey = (np.array(table[name].to_pylist()[:N]) for name in ("p", "p_survey"))
         assert (p_survey < p).all()
 
-    def test_lets_the_scores_tell_the_share_or_says_why_they_do_not(self, skysieve, here):
+    def test_refuses_to_read_off_the_share_what_it_cannot_check(self, skysieve, here):
         answer = skysieve(*FIND, "--prior", "auto")
-        assert answer.code == 0, answer.err
-        rate = json.loads((here / "run" / "_SUCCESS").read_text())["rate"]
-        assert rate["n"] == N
-        assert rate["why"], "twelve rows of noise tell no share"
-        assert f"share    of lenses not known: {rate['why']}" in answer.out
-        table = pq.read_table(here / "run" / "ranking.parquet")
-        assert table["p_survey"].null_count == N + BAD
-        assert json.loads((here / "run" / "report.json").read_text())["prior"] is None
+        assert answer.code == 3
+        assert "keeps no calibration rows" in answer.err
+        assert "--prior 0.001" in answer.err
+        assert not (here / "run").exists()
 
     def test_hints_at_the_nearest_finder(self, skysieve, here, monkeypatch):
         tiny_finder(here / "shipped" / "tiny")

@@ -7,7 +7,7 @@ import pytest
 
 from skysieve.core.errors import InputError
 from skysieve.core.odds import at_prior
-from skysieve.measure.rates import estimate_rate, estimate_rate_above
+from skysieve.measure.rates import Known, estimate_rate, estimate_rate_above, measure_misfit
 from tests.measure.test_reliability import sky
 
 
@@ -97,3 +97,21 @@ def test_bad_rows_are_refused(p):
 def test_bad_counts_are_refused(passed: int, n: int):
     with pytest.raises(InputError):
         estimate_rate_above((passed, n), np.array([0, 1]), np.array([0.1, 0.9]))
+
+
+def known(p: np.ndarray) -> Known:
+    return Known(p=np.sort(p), share=(np.arange(len(p)) + 0.5) / len(p), count=len(p))
+
+
+def test_a_survey_of_the_calibrations_rows_fits_and_another_does_not():
+    fits = noticed = 0
+    for k in range(60):
+        truth, p = sky(2000, 0.5, 2000 + k)
+        positives, negatives = known(p[truth == 1]), known(p[truth == 0])
+        _, p = sky(5000, 0.01, k)
+        fits += measure_misfit(p, estimate_rate(p, 0.5).value, positives, negatives).fits
+        easier = p**1.3
+        found = estimate_rate(easier, 0.5)
+        noticed += not measure_misfit(easier, found.value, positives, negatives).fits
+    assert fits >= 56  # of 60; 99 %
+    assert noticed >= 56

@@ -8,10 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import expit
 
+from skysieve.core.errors import MismatchError
 from skysieve.core.odds import at_prior
+from skysieve.finder.bundle import save
 from skysieve.finder.calibration import Platt
 from skysieve.finder.card import FinderCard, Stage
+from skysieve.finder.doubt import Conformal, fit_conformal
 from skysieve.images import scan
 from skysieve.search import merge
 from skysieve.search.plan import Plan, make_plan, open_run
@@ -32,13 +36,22 @@ def rows(p: np.ndarray, stage: np.ndarray) -> pa.Table:
     )
 
 
+def conformal_of(p_nonlens: np.ndarray, p_lens: np.ndarray) -> Conformal:
+    p = np.concatenate([p_nonlens, p_lens])
+    truth = np.repeat([0, 1], [len(p_nonlens), len(p_lens)])
+    return fit_conformal(np.stack([1 - p, p], 1), truth)
+
+
 def card_of(*priors: float) -> FinderCard:
     stages = [
         Stage(file=f"stage-{k}.onnx", pass_logit=0.0, calibration=Platt(prior=prior))
         for k, prior in enumerate(priors)
     ]
     stages[-1] = stages[-1].model_copy(update={"pass_logit": None})
-    return tiny_card().model_copy(update={"stages": tuple(stages)})
+    truth, p = sky(4000, 0.5, 100)
+    moved = p if len(priors) == 1 else np.where(p > 0.3, at_prior(p, 0.5, priors[-1]), p)
+    kept = conformal_of(moved[truth == 0], moved[truth == 1])
+    return tiny_card().model_copy(update={"stages": tuple(stages), "conformal": kept})
 
 
 def test_the_share_is_told_whatever_the_priors_of_the_stages() -> None:
@@ -56,12 +69,23 @@ def test_the_share_is_told_whatever_the_priors_of_the_stages() -> None:
 
 
 def test_where_no_lens_is_needed_nothing_is_made_up() -> None:
-    _, p = sky(3000, 0.0, 2, apart=2.5)
+    _, p = sky(3000, 0.0, 2)
+    p = p**1.2  # no lens, and none needed
     table, rate = fill_survey(rows(p, np.ones(len(p), np.int8)), card_of(0.5))
     assert (rate.value, rate.low) == (None, 0)
     assert 0 < rate.high < 0.01
     assert "none of the rows" in rate.why
     assert table["p_survey"].null_count == len(p)
+
+
+def test_a_sky_unlike_the_calibration_rows_is_not_believed() -> None:
+    truth, _ = sky(20_000, 0.01, 3)
+    rng = np.random.default_rng(4)
+    easier = rng.normal(np.where(truth == 1, 1.5, -2.5), 1.0)  # the non-lenses, not the lenses
+    table, rate = fill_survey(rows(expit(3 * easier), np.ones(20_000, np.int8)), card_of(0.5))
+    assert rate.value is None
+    assert rate.distance is None or rate.distance > rate.limit
+    assert table["p_survey"].null_count == 20_000
 
 
 def test_without_a_score_there_is_no_share() -> None:
@@ -71,8 +95,14 @@ def test_without_a_score_there_is_no_share() -> None:
 
 
 def test_a_run_is_the_same_whatever_its_parts(tmp_path: Path) -> None:
-    finder = tiny_finder(tmp_path / "tiny", stages=2)
     images = write_sky(tmp_path / "images", n=60)
+    plain = tiny_finder(tmp_path / "plain", stages=2)
+    with pytest.raises(MismatchError, match="keeps no calibration rows"):
+        make_plan(scan([images]), plain, "auto")
+    kept = conformal_of(np.linspace(0.01, 0.5, 50), np.linspace(0.4, 0.99, 50))
+    files = {path.name: path for path in plain.folder.iterdir() if path.name != "finder.json"}
+    card = plain.card.model_copy(update={"conformal": kept, "files": {}})
+    finder = save(tmp_path / "tiny", card, files)
     found = []
     for part_rows in (50, 1024):
         run = tmp_path / f"run-{part_rows}"

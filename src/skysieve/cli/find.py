@@ -56,8 +56,7 @@ def find(
         typer.Option(
             metavar="P|auto",
             help="The share of lenses you expect; adds the column [cyan]p_survey[/]. "
-            "[cyan]auto[/] lets the scores tell it, which holds where the non-lenses are those "
-            "the finder was calibrated on.",
+            "[cyan]auto[/] lets the scores tell it, where they are like those of the calibration rows.",
             rich_help_panel=RUN,
             show_default=False,
         ),

@@ -2,19 +2,21 @@
 """How many of the rows of a survey are positive, from scores without labels.
 
 Two ways that assume the same thing, label shift: the survey's positives look like the calibration's
-positives, its negatives like the calibration's negatives, and only their shares differ. Nothing here
-can notice negatives of a kind that the calibration never held, such as a real sky after a simulated
-one: they count as whatever they look like.
+positives, its negatives like the calibration's negatives, and only their shares differ. Where that is
+wrong, as for a real sky after a simulated one, both give a wrong share with a narrow interval. The
+calibrated probabilities alone cannot show it: :func:`measure_misfit` compares with calibration rows.
 
 References:
     Saerens, Latinne & Decaestecker 2002, Neural Computation 14, 21, section 2.2 (EM; of two classes
         its likelihood is concave in the rate, and we go to its maximum by bisection).
     Lipton, Wang & Smola 2018, ICML 80, 3128, section 3 (black box shift estimation).
+    Smirnov 1948, Annals of Mathematical Statistics 19, 279 (largest distance of two distributions).
     Brown, Cai & DasGupta 2001, Statistical Science 16, 101, section 3.1 (Jeffreys' draws of a share).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import NormalDist
@@ -36,6 +38,7 @@ WIDEST = 0.5
 _CELLS = 4096
 _HALVINGS = 60
 _GRID = 400
+_ONE_IN_100 = 1.63  # of the Kolmogorov distribution, in units of 1 / sqrt(n)
 Vector = Float64[np.ndarray, " d"]
 
 
@@ -66,6 +69,61 @@ class Rate:
     def as_json(self) -> dict[str, Any]:
         """Return the numbers, without the draws."""
         return {name: value for name, value in vars(self).items() if name != "draws"}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Known:
+    """How the probabilities of calibration rows of one class are distributed.
+
+    Args:
+        p: Probabilities of the positive class, rising.
+        share: The share of the rows that is below each.
+        count: How many rows there were.
+    """
+
+    p: Vector
+    share: Vector
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """How far the scores of a survey are from any mixture of the calibration's positives and negatives.
+
+    Args:
+        distance: The largest difference of the two cumulative distributions.
+        limit: What chance exceeds once in a hundred.
+    """
+
+    distance: float
+    limit: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether only the share of positives need have shifted."""
+        return self.distance <= self.limit
+
+
+def measure_misfit(p: Values, rate: float, positives: Known, negatives: Known) -> Misfit:
+    """Return how well a share of positives explains the scores of a survey.
+
+    Args:
+        p: Of all scored rows of the survey, calibrated as the calibration rows.
+        rate: The share of positives among them.
+        positives: Calibration rows.
+        negatives: Calibration rows.
+
+    Raises:
+        InputError: There are no rows, or a probability does not lie in [0, 1].
+    """
+    _check(p)
+    ordered = np.sort(p)
+    x = np.unique(np.concatenate([positives.p, negatives.p, ordered[:: max(len(p) // _CELLS, 1)]]))
+    found = np.searchsorted(ordered, x) / len(p)
+    said = [np.interp(x, one.p, one.share, left=0, right=1) for one in (negatives, positives)]
+    distance = np.abs(found - (1 - rate) * said[0] - rate * said[1]).max()
+    doubt = 1 / len(p) + (1 - rate) ** 2 / negatives.count + rate**2 / positives.count
+    return Misfit(distance=float(distance), limit=_ONE_IN_100 * math.sqrt(doubt))
 
 
 def estimate_rate(

@@ -38,7 +38,7 @@ def find(  # noqa: PLR0913  what is asked of a run, and how it is done
         out: The run's folder: new, empty, or that of the same run.
         options: What the images do not say themselves.
         prior: The fraction of lenses that is expected, in (0, 1); adds ``p_survey``. With
-            ``auto`` the scores tell it, if only their share differs from the calibration.
+            ``auto`` the scores tell it, if the finder keeps calibration rows and these are like them.
         confidence: How often the set of classes in the column ``conformal`` is to hold the true one,
             in (0, 1), whatever the share of lenses; None has no such column.
         workers: Processes; 1 uses threads.

@@ -16,6 +16,7 @@ from skysieve.finder.card import FinderCard
 from skysieve.finder.cascade import Finder
 from skysieve.finder.runtime import runtime_name
 from skysieve.images.sources import Listing
+from skysieve.search.prior import known_rows
 
 PLAN = "plan.json"
 _STACKED_PART_ROWS, _PART_ROWS = 4096, 1024  # single files are slow to read: lose fewer of them
@@ -87,12 +88,14 @@ def make_plan(
 
     Raises:
         InputError: The prior or the confidence is not between 0 and 1.
-        MismatchError: The finder can make no sets of classes.
+        MismatchError: The finder can make no sets of classes, or tell no share of lenses.
     """
     if prior not in (None, AUTO) and not (isinstance(prior, float) and 0 < prior < 1):
         raise InputError(
             f"The prior is {prior}", "Give the expected fraction of lenses, such as 0.001, or auto"
         )
+    if prior == AUTO:
+        known_rows(finder.card)
     if confidence is not None and not 0 < confidence < 1:
         raise InputError(f"The confidence is {confidence}", "Give a share such as 0.9")
     if confidence is not None and finder.card.conformal is None:
