@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
 
 import skysieve as sieve
 from skysieve.measure import recovery, recovery_page
-from skysieve.pipeline.joining import number_counts
+from skysieve.pipeline.joining import Made, join_trials, number_counts
 from skysieve.pipeline.recovering import EVEN
 from skysieve.recipe.injection import InjectionPlan
 from tests.finder.tiny import tiny_finder
@@ -135,6 +136,32 @@ def test_counts_what_find_finds_and_goes_on_to_the_same_bytes(skysieve, home, tm
     other = skysieve(*command, "--seed", "2")
     assert other.code == 3
     assert "seed" in other.err
+
+
+def test_joins_by_id_and_brings_signal_to_noise_to_the_sky_of_the_image(tmp_path):
+    scenes = {
+        "id": ["a", "b", "c", "d", "e"],
+        "class": ["lens", "nonlens", "lens", None, "lens"],
+        "status": ["ok", "ok", "ok", "no_arc", "ok"],
+        "scene": [1, 1, 2, 3, 4],
+        "einstein_radius_arcsec": [1.0, None, 2.0, None, 3.0],
+        "arc_snr": [50.0, None, 80.0, None, 9.0],
+        "depth": [0.8, 0.8, 1.25, None, 1.0],
+    }
+    scores = {
+        "id": ["c", "a", "b", "e"],
+        "p": [0.3, 0.1, 0.2, None],
+        "status": ["ok", "ok", "ok", "empty"],
+        "message": [""] * 4,
+    }
+    pq.write_table(pa.table(scenes), tmp_path / "scenes.parquet")
+    made = Made("x", "", "", lambda rows: np.ones(len(rows["id"])), lambda r: np.ones(len(r["id"])))
+    trials, left = join_trials(tmp_path / "scenes.parquet", pa.table(scores), made, "tiny")
+    assert trials.p.tolist() == [0.1, 0.3]
+    assert trials.arc_snr.tolist() == [40.0, 100.0]
+    assert trials.image.tolist() == [1, 2]
+    assert (trials.negative_p.tolist(), trials.negative_image.tolist()) == ([0.2], [1])
+    assert left == {"empty": 1, "no_arc": 1}
 
 
 def test_weights_make_number_counts_of_magnitudes_drawn_evenly():

@@ -85,7 +85,7 @@ def join_trials(
             p=np.array([p[name] for name in lenses["id"]], np.float64),
             image=np.array(lenses["scene"], np.int64),
             einstein_radius_arcsec=numbers(lenses, "einstein_radius_arcsec"),
-            arc_snr=numbers(lenses, "arc_snr"),
+            arc_snr=_own_snr(lenses),
             psf_fwhm_arcsec=made.psf_fwhm_arcsec(lenses),
             source_ab=numbers(lenses, "source_g_ab" if "source_g_ab" in lenses else "source_i_ab"),
             color=numbers(lenses, "lensed_g_ab") - numbers(lenses, "lensed_i_ab"),
@@ -95,6 +95,15 @@ def join_trials(
         ),
         dict(sorted(unscored.items())),
     )
+
+
+def _own_snr(rows: Columns) -> Float64[np.ndarray, " n"]:
+    """Return the signal to noise of arcs against the sky of their own image.
+
+    A scenario tells it against the survey's sky, and how much deeper than that the image is.
+    """
+    snr = numbers(rows, "arc_snr")
+    return snr * numbers(rows, "depth") if "depth" in rows else snr
 
 
 def numbers(rows: Mapping[str, list[Any]], name: str) -> Float64[np.ndarray, " n"]:
