@@ -43,7 +43,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "skysieve inject 'hsc/*.npz' --out soft --bands g,r,i,z,y --survey hsc --seeing 0.9",
     ),
     "recover": (
-        "skysieve recover lens-gri --scenario lens-gri -n 3000 --out recovered --set compiled=false",
+        "skysieve recover lens-gri --scenario lens-gri -n 3000 --out recovered",
         "skysieve recover lens-gri --images 'cubes/*.fits' --survey des --fpr 0.05 --out recovered-des",
     ),
     "train": (
