@@ -22,7 +22,7 @@ from skysieve.recipe.networks import (  # noqa: E402
 )
 from skysieve.train.doubting import fit_distance  # noqa: E402
 from skysieve.train.export import to_onnx  # noqa: E402
-from skysieve.train.tapping import Extension  # noqa: E402
+from skysieve.train.tapping import FEATURES, Extension  # noqa: E402
 from tests.train.test_export import BANDS, SIDE, images, lively  # noqa: E402
 
 CLASSES, POSITIVE = 3, 1
@@ -61,7 +61,7 @@ def studied(graph):
     extension.give_features()
     extension.save(graph.with_name("features.onnx"))
     pixels = np.concatenate([images(24, seed) for seed in range(10, 16)])
-    runtime = network(graph.with_name("features.onnx"), ("features",))
+    runtime = network(graph.with_name("features.onnx"), (FEATURES,))
     features = runtime.numbers(pixels)[:, CLASSES:].astype(np.float64)
     truth = np.arange(len(pixels)) % CLASSES
     ends = np.cumsum([head.width for head in extension.heads])[:-1]
@@ -108,7 +108,7 @@ def test_spread_is_the_deviation_of_the_members_margins(members, doubting):
 
 def test_strangeness_is_the_distance_of_mahalanobis_to_the_nearest_class(graph, studied, doubting):
     pixels = images(6, 4)
-    tapped = network(graph.with_name("features.onnx"), ("features",)).numbers(pixels)
+    tapped = network(graph.with_name("features.onnx"), (FEATURES,)).numbers(pixels)
     ends = np.cumsum([part.shape[1] for part in studied[0]])[:-1]
     wanted = []
     for part, known, distance in zip(
@@ -185,7 +185,7 @@ def test_an_equivariant_network_is_as_strange_whichever_way_it_is_turned(tmp_pat
     extension = Extension(path)
     extension.give_features()
     extension.save(path)
-    runtime = network(path, ("features",))
+    runtime = network(path, (FEATURES,))
     pixels = images(4, 9)
     turned = np.ascontiguousarray(np.rot90(pixels, 1, (2, 3)))
     np.testing.assert_allclose(

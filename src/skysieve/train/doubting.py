@@ -21,7 +21,7 @@ from skysieve.finder.cascade import Finder
 from skysieve.finder.doubt import Conformal, fit_conformal
 from skysieve.images.sources import Group, Reading, Row
 from skysieve.train.scoring import Rows
-from skysieve.train.tapping import Distance, Extension
+from skysieve.train.tapping import FEATURES, Distance, Extension
 
 STUDIED_ROWS = 2000
 """Training rows, at most, that tell what features are usual."""
@@ -62,7 +62,7 @@ def give_doubt(
     extension = Extension(graph)
     extension.give_features()
     extension.save(tapped)
-    features = ask(tapped, ("features",))[:, classes:]
+    features = ask(tapped, (FEATURES,))[:, classes:]
     tapped.unlink()
     extension = Extension(graph)
     count = len(extension.heads)

@@ -13,6 +13,8 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from skysieve.core.errors import RecipeError
 
 _PREFIX = "doubt."
+FEATURES = "doubt.features"
+"""The name of an output; no tensor of an exported network has it."""
 _make_node: Any = helper.make_node  # its types know no attributes
 _AFTER_HEADS = {
     "Add", "Concat", "DequantizeLinear", "Div", "Identity", "Mean", "Mul", "QuantizeLinear",
@@ -113,9 +115,9 @@ class Extension:
         onnx.save(self.model, str(path))
 
     def give_features(self) -> None:
-        """Give the output ``features`` (n, all features), averaged over orientations."""
+        """Give the output ``FEATURES`` (n, all features), averaged over orientations."""
         means = [self._mean(head.features) for head in self.heads]
-        self._give("features", self._add("Concat", means, axis=1), sum(h.width for h in self.heads))
+        self._give(FEATURES, self._add("Concat", means, axis=1), sum(h.width for h in self.heads))
 
     def give_spread(self, positive: int, classes: int, shares: tuple[float, ...]) -> None:
         """Give the output ``spread`` (n, 1): the standard deviation of the networks' margins.
