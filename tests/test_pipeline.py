@@ -178,10 +178,11 @@ class TestBeside:
         for name in ("sky", "simulated"):
             pipeline.find([images], finder, tmp_path / name)
         labels = self.label(tmp_path, 0)
+        beside = pipeline.ReportWants(beside=[tmp_path / "simulated"])
         other = json.loads(
             pipeline.report(tmp_path / "simulated", self.label(tmp_path, 6)).json.read_text()
         )
-        paths = pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "simulated"])
+        paths = pipeline.report(tmp_path / "sky", labels, wants=beside)
         told = json.loads(paths.json.read_text())
         assert told["beside"]["simulated"]["metrics"] == other["metrics"]
         assert told["metrics"] != other["metrics"]
@@ -196,16 +197,19 @@ class TestBeside:
         for name in ("sky", "simulated"):
             pipeline.find([images], finder, tmp_path / name)
         labels = self.label(tmp_path, 0)
+        beside = pipeline.ReportWants(beside=[tmp_path / "simulated"])
         with pytest.raises(InputError, match="has no measures"):
-            pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "simulated"])
+            pipeline.report(tmp_path / "sky", labels, wants=beside)
         with pytest.raises(MissingError, match="There is no report"):
-            pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "nowhere"])
+            pipeline.report(
+                tmp_path / "sky", labels, wants=pipeline.ReportWants(beside=[tmp_path / "nowhere"])
+            )
         other = tmp_path / "simulated" / "report.json"
         told = json.loads(pipeline.report(tmp_path / "simulated", labels).json.read_text())
         told["finder"]["sha256"] = "0" * 64
         other.write_text(json.dumps(told))
         with pytest.raises(MismatchError, match="not of this very finder"):
-            pipeline.report(tmp_path / "sky", labels, beside=[tmp_path / "simulated"])
+            pipeline.report(tmp_path / "sky", labels, wants=beside)
 
 
 @pytest.fixture(scope="module")

@@ -74,6 +74,11 @@ class Tags(HTMLParser):
         self.addresses += [value for name, value in attrs if name in names]
 
 
+def told(numbers) -> set[str]:
+    """The metrics that have a value."""
+    return {name for name, found in numbers["metrics"].items() if found["value"] is not None}
+
+
 @pytest.fixture
 def labeled():
     rng = np.random.default_rng(0)
@@ -101,6 +106,9 @@ def test_page_and_json_say_the_same(tmp_path, labeled):
     table, labels, *_ = labeled
     html, numbers = write(tmp_path, table, labels=labels)
     for metric in numbers["metrics"].values():
+        if metric["value"] is None:
+            assert metric["undefined"] in html
+            continue
         assert f"{metric['value']:.3f}</td>" in html
         assert f"{metric['low']:.3f} – {metric['high']:.3f}</td>" in html
         assert f"{metric['n_positive']} / {metric['n_negative']}</td>" in html
@@ -175,10 +183,11 @@ def test_a_run_without_scores_says_so(tmp_path, n):
 def test_labels_of_one_class_still_tell_something(tmp_path):
     html, numbers = write(tmp_path, ranking([0.9, 0.8, 0.4, 0.1]), labels=labels_of([1, 1]))
     assert "All labeled cutouts with a score are of one class" in html
-    assert set(numbers["metrics"]) == {"completeness_at_p_0.5"}
+    assert told(numbers) == {"completeness_at_p_0.5"}
+    assert "0 negatives" in numbers["metrics"]["roc_auc"]["undefined"]
     assert numbers["metrics"]["completeness_at_p_0.5"]["value"] == 1
     _, numbers = write(tmp_path, ranking([0.9, 0.8]), labels=labels_of([0, 0]))
-    assert set(numbers["metrics"]) == {"fpr_at_p_0.5"}
+    assert told(numbers) == {"fpr_at_p_0.5"}
 
 
 def test_labels_without_row_or_score_are_counted(tmp_path):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from skysieve.cli.options import WHERE
+from skysieve.cli.options import LABELS, WHERE
 from skysieve.cli.show import AS_JSON, Cell, Row, bar, print_json, print_table
 
 INTENTS = "Thresholds"
@@ -28,6 +28,15 @@ def report(
         ),
     ] = None,
     where: WHERE = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="A column of the labels, such as kind: what passes and what is missed, kind by kind.",
+            rich_help_panel=LABELS,
+            show_default=False,
+        ),
+    ] = None,
     inspect: Annotated[
         list[int] | None,
         typer.Option(
@@ -95,6 +104,10 @@ def report(
 
     if where and labels is None:
         raise typer.BadParameter("it selects labels, so give --labels too", param_hint="--where")
+    if by is not None and labels is None:
+        raise typer.BadParameter(
+            "it is a column of labels, so give --labels too", param_hint="--by"
+        )
     if beside and labels is None:
         raise typer.BadParameter(
             "measures need labels, so give --labels too", param_hint="--beside"
@@ -107,22 +120,25 @@ def report(
         *(Intent(fpr=value) for value in fpr or ()),
         *(Intent(completeness=value) for value in completeness or ()),
     ]
+    wants = pipeline.ReportWants(by=by, intents=intents, prior=prior, beside=beside or ())
     with bar() as watch:
-        paths = pipeline.report(
-            run, labels, where, intents=intents, prior=prior, beside=beside or (), watch=watch
-        )
+        paths = pipeline.report(run, labels, where, wants, watch=watch)
     written = json.loads(paths.json.read_text(encoding="utf-8"))
     if as_json:
         print_json(written)
         return
-    if written.get("metrics"):
-        print_table("Measured on the labeled rows", _measures(written["metrics"]))
+    if told := _measures(written["metrics"]):
+        print_table("Measured on the labeled rows", told)
+    if cuts := _cuts(written.get("thresholds") or []):
+        print_table("Where to cut", cuts)
+    if survey := written.get("survey"):
+        print(f"share of lenses, by the scores alone: {_share(survey['rate'])}")
     print(f"report   {paths.html}")
     print(f"numbers  {paths.json}")
 
 
 def _measures(metrics: dict[str, dict[str, Cell]]) -> list[Row]:
-    """Return one row per measure; the interval is at 95 %."""
+    """Return one row per measure that these rows can tell; the interval is at 95 %."""
     return [
         {
             "measure": name.replace("_", " "),
@@ -133,4 +149,24 @@ def _measures(metrics: dict[str, dict[str, Cell]]) -> list[Row]:
             "negatives": measured["n_negative"],
         }
         for name, measured in metrics.items()
+        if measured["value"] is not None
     ]
+
+
+def _cuts(found: list[dict[str, Any]]) -> list[Row]:
+    """Return one row per intent: of labeled rows, or as the probabilities lead to expect."""
+    rows: list[Row] = []
+    for each in found:
+        gains = each.get("survey") or each.get("labeled") or each
+        row: dict[str, Cell] = {"for": each["intent"], "p at least": each["threshold"]}
+        for name in ("completeness", "fpr", "purity", "inspected"):
+            value = gains.get(name, gains.get("k") if name == "inspected" else None)
+            row[name] = value["value"] if isinstance(value, dict) else value
+        rows.append(row)
+    return rows
+
+
+def _share(rate: dict[str, Any]) -> str:
+    if rate["value"] is None:
+        return f"undefined ({rate['why']})"
+    return f"{rate['value']:.3g} ({rate['low']:.3g} to {rate['high']:.3g})"

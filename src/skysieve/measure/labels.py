@@ -172,19 +172,27 @@ def read_labels(path: str | Path, where: str | Sequence[str] = ()) -> Labels:
         MissingError: There is no such file.
         InputError: The file cannot be read, lacks a column, or a row is not usable.
     """
-    table = read_label_table(path)
-    for condition in (where,) if isinstance(where, str) else where:
-        table = table.where(condition)
-    return table.labels
+    return read_label_table(path, (where,) if isinstance(where, str) else where).labels
 
 
-def read_label_table(path: str | Path) -> LabelTable:
+def read_label_table(path: str | Path, where: Sequence[str] = ()) -> LabelTable:
     """Return a labels file with all its columns, as text.
+
+    Args:
+        path: A ``.csv``, ``.tsv``, ``.ecsv``, ``.parquet`` or ``.fits`` file.
+        where: Conditions such as ``source=spacewarps`` on which rows are taken.
 
     Raises:
         MissingError: There is no such file.
-        InputError: The file cannot be read, or lacks the column ``id`` or ``label``.
+        InputError: The file cannot be read, lacks the column ``id`` or ``label``, or no row is left.
     """
+    table = _read_table(path)
+    for condition in where:
+        table = table.where(condition)
+    return table
+
+
+def _read_table(path: str | Path) -> LabelTable:
     path = Path(path)
     if not path.is_file():
         raise MissingError(f"There is no labels file {path}", "Give a CSV, Parquet or FITS table")

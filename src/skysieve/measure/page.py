@@ -4,90 +4,45 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, UInt8
+from jaxtyping import Bool, Float64, Int64
 
-from skysieve.core.errors import InputError
 from skysieve.core.labels import UNKNOWN, Labels
+from skysieve.measure.believed import believe_rate
+from skysieve.measure.doubt_summary import summarize_doubt
 from skysieve.measure.figures import NO_LABEL, draw_curves, draw_histogram, draw_inspected
+from skysieve.measure.metrics import RankingMetrics, measure_ranking
 from skysieve.measure.performance import (
-    DRAWS,
     Draws,
     MetricRow,
     measure_curves,
     measure_inspected,
-    measure_metrics,
 )
 from skysieve.measure.rare import Truth, Values
+from skysieve.measure.report_counts import doubt_section, kinds_section
+from skysieve.measure.report_input import Picture, ReportInput, Row
 from skysieve.measure.report_sections import (
     expected_thresholds_section,
-    rate_of,
     reliability_section,
     survey_section,
     thresholds_section,
 )
-from skysieve.measure.sections import OtherReport, Section, side_by_side
-from skysieve.measure.tables import Ranking, Table, read_ranking, take_rows
-from skysieve.measure.thresholds import Intent
+from skysieve.measure.sections import Section, side_by_side
+from skysieve.measure.tables import (
+    Ranking,
+    Table,
+    doubt_columns,
+    read_ranking,
+    take_ids,
+    take_rows,
+)
 
 BINS = 40
 LISTED = 8
 Mask = Bool[np.ndarray, " n"]
-Row = Mapping[str, Any]
-Picture = UInt8[np.ndarray, "_ _ 3"]
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ReportInput:
-    """What a report is made of.
-
-    Args:
-        ranking: The ranking table of a run, best first.
-        finder: What to say of the finder: ``name`` and anything else of its card.
-        seconds: How long the run took; None if unknown.
-        cutouts_per_s: Its rate; None if unknown.
-        ignored: How many files of each ending were no images.
-        pictures: The head of the ranking: each row with its picture, None if there is none.
-        labels: What is known of some ids.
-        labels_name: Where the labels came from, such as ``labels.csv, source=spacewarps``.
-        prior: The share of lenses that ``p_survey`` was made for.
-        survey_prior: The share to reckon with; None takes ``prior``.
-        run_name: The name of the run.
-        draws: How the intervals are made.
-        intents: What thresholds are wanted for.
-        fitted_prior: The share of positives that the calibration of each row of the ranking was
-            fitted at; None leaves out what rests on it.
-        others: Reports of other runs of the same finder, to stand beside.
-        sha256: Of what the numbers are about, by name: ``run``, ``ranking``, ``labels``.
-
-    Raises:
-        InputError: The prior does not lie between 0 and 1.
-    """
-
-    ranking: Table
-    finder: Row
-    seconds: float | None = None
-    cutouts_per_s: float | None = None
-    ignored: Mapping[str, int] = field(default_factory=dict[str, int])
-    pictures: Sequence[tuple[Row, Picture | None]] = ()
-    labels: Labels | None = None
-    labels_name: str = ""
-    prior: float | None = None
-    survey_prior: float | None = None
-    run_name: str = ""
-    draws: Draws = DRAWS
-    intents: Sequence[Intent] = ()
-    fitted_prior: Float64[np.ndarray, " n"] | None = None
-    others: Sequence[OtherReport] = ()
-    sha256: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def __post_init__(self) -> None:
-        for prior in (self.prior, self.survey_prior):
-            if prior is not None and not 0 < prior < 1:
-                raise InputError(f"The prior is {prior}", "Give a share between 0 and 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +79,7 @@ class Page:
         ranking: The ranking, counted.
         positive: The positive class.
         labels: How labels and ranking met; None without labels.
-        metrics: What the labels say of the ranking.
+        measured: What the labels say of the ranking; None if no labeled row has a score.
         figures: SVG by title.
         truth: The known label of an id of the head, 1 or 0.
         surprises: Rows that the ranking and the labels disagree on most, by title.
@@ -135,11 +90,16 @@ class Page:
     ranking: Ranking
     positive: str
     labels: LabelCounts | None
-    metrics: tuple[MetricRow, ...]
+    measured: RankingMetrics | None
     figures: Mapping[str, str]
     truth: Mapping[str, int]
     surprises: Mapping[str, Sequence[Row]]
     sections: Sequence[Section]
+
+    @property
+    def metrics(self) -> tuple[MetricRow, ...]:
+        """The metrics that the labels allow."""
+        return () if self.measured is None else self.measured.rows
 
     @property
     def n_scored(self) -> int:
@@ -174,8 +134,8 @@ class Page:
             },
             "prior": given.prior,
             "labels": None if self.labels is None else vars(self.labels),
-            "metrics": {row.key: vars(row.measured) for row in self.metrics},
-            "draws": {"resamples": given.draws.resamples, "seed": given.draws.seed},
+            **(self.measured.as_json() if self.measured else {"metrics": {}, "confusion": None}),
+            "draws": vars(given.draws),
             "sha256": dict(given.sha256),
         } | {section.key: section.numbers for section in self.sections}
 
@@ -194,20 +154,20 @@ def compose_page(given: ReportInput) -> Page:
     positive = str(given.finder.get("positive", "lens"))
     scored = np.isfinite(ranking.p)
     known = scored & (ranking.truth >= 0)
-    metrics = (
-        measure_metrics(ranking.truth[known], ranking.p[known], given.draws) if known.any() else ()
-    )
+    measured = None
+    if known.any():
+        measured = measure_ranking(ranking.truth[known], ranking.p[known], given.draws)
     labels = given.labels
     return Page(
         given=given,
         ranking=ranking,
         positive=positive,
         labels=None if labels is None else _count_labels(ranking, labels, given.labels_name),
-        metrics=metrics,
+        measured=measured,
         figures=_draw(ranking, scored, known, positive, given.draws),
         truth=_truth_of_head(given),
         surprises=_surprises(given.ranking, ranking, known, positive),
-        sections=_sections(given, ranking, metrics),
+        sections=_sections(given, ranking, () if measured is None else measured.rows),
     )
 
 
@@ -225,6 +185,10 @@ def _sections(
         found.append(
             thresholds_section(truth, p, given.intents, prior=prior, rows=rows, draws=given.draws)
         )
+    if both and given.kinds is not None:
+        column, by_id = given.kinds
+        ids = take_ids(given.ranking, np.flatnonzero(known))
+        found.append(kinds_section(truth, p, [by_id.get(name, "") for name in ids], column))
     if metrics and given.others:
         found.append(side_by_side(metrics, given.run_name or "this run", given.others))
     if given.fitted_prior is None or not rows:
@@ -233,11 +197,14 @@ def _sections(
     if both:
         found.append(reliability_section(truth, p, fitted[known], seed))
     p, fitted = ranking.p[scored], fitted[scored]
-    rate = rate_of(p, fitted, seed)
+    rate, _ = believe_rate(p, fitted, given.known, seed=seed)
     basis = prior if prior is not None else rate
     if given.intents and not both and (prior is not None or rate.value):
         found.append(expected_thresholds_section(p, fitted, given.intents, basis, seed))
     found.append(survey_section(p, fitted, rate, prior, seed))
+    doubt = summarize_doubt(scored=scored, **doubt_columns(given.ranking))
+    if doubt.abstained is not None:
+        found.append(doubt_section(doubt))
     return found
 
 

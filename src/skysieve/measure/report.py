@@ -11,7 +11,8 @@ from skysieve.core.files import write_text
 from skysieve.core.scores import Status
 from skysieve.measure.html import data_uri, render
 from skysieve.measure.intervals import LEVEL
-from skysieve.measure.page import Page, ReportInput, compose_page
+from skysieve.measure.page import Page, compose_page
+from skysieve.measure.report_input import ReportInput
 
 __all__ = ["ReportInput", "write_report"]
 
@@ -29,6 +30,7 @@ FLAG_MEANINGS = {
     "mask_value": "a value that stands for no data was taken as such",
     "extra_bands": "has bands that the finder does not use",
     "duplicate_id": "another row has the same id",
+    "unusual": "looks stranger to the finder than all but one in a thousand calibration rows",
 }
 
 FIGURE_NOTES = {

@@ -12,7 +12,7 @@ from skysieve.core.odds import at_prior
 from skysieve.measure.expected import Expected, draw_expected_svg, expect
 from skysieve.measure.intervals import Measured
 from skysieve.measure.rare import Truth, Values
-from skysieve.measure.rates import Rate, estimate_rate
+from skysieve.measure.rates import Rate
 from skysieve.measure.reliability import compare_priors
 from skysieve.measure.reliability_figure import draw_reliability_svg
 from skysieve.measure.sections import Cells, Grid, Section
@@ -152,11 +152,6 @@ def reliability_section(truth: Truth, p: Values, fitted_prior: _Prior, seed: int
         figures={"Reliability": draw_reliability_svg(shown, rare=share < RARE)},
         numbers={"share": share} | {key: one.as_json() for key, one in found.items()},
     )
-
-
-def rate_of(p: Values, fitted_prior: _Prior, seed: int) -> Rate:
-    """Return the share of positives that all scores together tell."""
-    return estimate_rate(p, fitted_prior, seed=seed)
 
 
 def survey_section(

@@ -142,6 +142,23 @@ def take_rows(table: Table, rows: Int[np.ndarray, " k"]) -> list[dict[str, Any]]
     return table.take(pa.array(rows)).to_pylist()
 
 
+def take_ids(table: Table, rows: Int[np.ndarray, " k"]) -> list[str]:
+    """Return the ids of rows of a table."""
+    return table["id"].take(pa.array(rows)).to_pylist()
+
+
+def doubt_columns(table: Table) -> dict[str, Any]:
+    """Return the columns of a ranking that say how sure the finder is; those of nulls say nothing."""
+    found: dict[str, Any] = {}
+    for name in ("conformal", "ood", "spread"):
+        if name not in table.column_names or table[name].null_count == table.num_rows:
+            continue
+        column = table[name]
+        texts = pa.types.is_string(column.type)
+        found[name] = column.to_pylist() if texts else pc.cast(column, pa.float64()).to_numpy()
+    return found
+
+
 def _truth_of(ids: pa.ChunkedArray, labels: Labels | None) -> tuple[Int8[np.ndarray, " n"], int]:
     if labels is None:
         return np.full(len(ids), UNKNOWN, np.int8), 0

@@ -11,7 +11,7 @@ from skysieve.pipeline.exploring import ExploreLabels, explore
 from skysieve.pipeline.finding import find
 from skysieve.pipeline.injecting import inject
 from skysieve.pipeline.recovering import RecoverSettings, recover, recover_simulated
-from skysieve.pipeline.reporting import ReportPaths, rank, report
+from skysieve.pipeline.reporting import ReportPaths, ReportWants, rank, report
 from skysieve.pipeline.simulating import simulate
 from skysieve.pipeline.training import Trained, train
 from skysieve.pipeline.tuning import tune
@@ -30,6 +30,7 @@ __all__ = [
     "Intent",
     "RecoverSettings",
     "ReportPaths",
+    "ReportWants",
     "RunSummary",
     "SetPlan",
     "SetSummary",

@@ -187,9 +187,7 @@ def read_known(
             groups={},
             group_column=None,
         )
-    table = read_label_table(path)
-    for condition in labels.where:
-        table = table.where(condition)
+    table = read_label_table(path, labels.where)
     group = labels.group or group_column(table)
     return Known(
         told=", ".join([Path(path).name, *labels.where]),

@@ -121,9 +121,7 @@ def _explore_labels(
     """Return the class and the group of each id, and where they come from in words."""
     if labels is None:
         return None, None, ""
-    table = read_label_table(labels.file)
-    for condition in labels.where:
-        table = table.where(condition)
+    table = read_label_table(labels.file, labels.where)
     group = labels.group or group_column(table)
     groups = table.column(group) if group else None
     return table.classes, groups, ", ".join([Path(labels.file).name, *labels.where])

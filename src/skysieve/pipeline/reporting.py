@@ -12,18 +12,20 @@ import pyarrow.compute
 import pyarrow.parquet as pq
 from jaxtyping import Float32, Float64, UInt8
 
-from skysieve.core.errors import MismatchError
+from skysieve.core.errors import InputError, MismatchError
 from skysieve.core.files import sha256_of
 from skysieve.core.survey import PixelKind
 from skysieve.core.watch import Progress, Watch, ignore
 from skysieve.images import Source, read_span
-from skysieve.measure.labels import read_labels
+from skysieve.measure.labels import read_label_table
 from skysieve.measure.pictures import color_picture
+from skysieve.measure.rates import Known
 from skysieve.measure.report import ReportInput, write_report
 from skysieve.measure.sections import read_other
 from skysieve.measure.thresholds import Intent
 from skysieve.search.merge import RANKING
 from skysieve.search.plan import Plan, read_plan
+from skysieve.search.prior import known_rows
 from skysieve.search.run import RunSummary, read_summary
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -45,6 +47,23 @@ class ReportPaths(NamedTuple):
 
     html: Path
     json: Path
+
+
+class ReportWants(NamedTuple):
+    """What a report says when it is asked for.
+
+    Args:
+        by: A column of the labels, such as kind: what passes and what is missed, kind by kind.
+        intents: What thresholds are wanted for.
+        prior: The share of lenses in the survey; None takes the run's, if it has one.
+        beside: Other runs of the same finder whose measures are shown beside, such as one of a
+            simulated set; they have a report with labels.
+    """
+
+    by: str | None = None
+    intents: Sequence[Intent] = ()
+    prior: float | None = None
+    beside: Sequence[str | Path] = ()
 
 
 def rank(run: str | Path, n: int = 20, for_class: str | None = None) -> pa.Table:
@@ -82,10 +101,8 @@ def report(
     run: str | Path,
     labels: str | Path | None = None,
     where: str | Iterable[str] | None = None,
+    wants: ReportWants = ReportWants(),  # noqa: B008  it is frozen
     *,
-    intents: Sequence[Intent] = (),
-    prior: float | None = None,
-    beside: Sequence[str | Path] = (),
     watch: Watch = ignore,
 ) -> ReportPaths:
     """Write ``report.html`` and ``report.json`` into a run's folder.
@@ -94,10 +111,7 @@ def report(
         run: A finished run.
         labels: A table with the columns id and label; adds measures with their intervals.
         where: Conditions such as ``source=spacewarps`` on which rows of the labels count.
-        intents: What thresholds are wanted for.
-        prior: The share of lenses in the survey; None takes the run's, if it has one.
-        beside: Other runs of the same finder whose measures are shown beside, such as one of a
-            simulated set; they have a report with labels.
+        wants: What else the report is to say.
         watch: Called with the progress.
 
     Raises:
@@ -108,7 +122,9 @@ def report(
     run = Path(run).absolute()
     plan, summary = read_plan(run), read_summary(run)
     conditions = [where] if isinstance(where, str) else list(where or ())
-    known = None if labels is None else read_labels(labels, conditions)
+    table = None if labels is None else read_label_table(labels, conditions)
+    if wants.by is not None and table is None:
+        raise InputError(f"The column {wants.by!r} is one of the labels", "Give labels too")
     ranking = _read_ranking(run)
     given = ReportInput(
         ranking=ranking,
@@ -117,14 +133,16 @@ def report(
         cutouts_per_s=summary.cutouts_per_s,
         ignored=plan.listing.ignored,
         pictures=_gallery(plan, ranking.slice(0, GALLERY).to_pylist(), watch),
-        labels=known,
+        labels=None if table is None else table.labels,
+        kinds=None if wants.by is None or table is None else (wants.by, table.column(wants.by)),
         labels_name="" if labels is None else ", ".join([Path(labels).name, *conditions]),
         prior=_prior(plan, summary),
-        survey_prior=prior,
-        intents=tuple(intents),
+        survey_prior=wants.prior,
+        intents=tuple(wants.intents),
         fitted_prior=_fitted_prior(plan, ranking),
+        known=_known(plan),
         run_name=run.name,
-        others=[read_other(Path(each) / NUMBERS, plan.finder_sha256) for each in beside],
+        others=[read_other(Path(each) / NUMBERS, plan.finder_sha256) for each in wants.beside],
         sha256=_digests(run, plan, labels),
     )
     watch(Progress("report", 0, None))
@@ -135,6 +153,13 @@ def _fitted_prior(plan: Plan, ranking: pa.Table) -> Float64[np.ndarray, " n"]:
     """Return the share of positives that each row's probability was calibrated at."""
     priors = np.array([0.5] + [stage.calibration.prior for stage in plan.card.stages])
     return priors[_compute.fill_null(ranking["stage"], 0).to_numpy()]
+
+
+def _known(plan: Plan) -> tuple[Known, Known] | None:
+    try:
+        return known_rows(plan.card)
+    except MismatchError:  # then no share of lenses is believed, and the page says why
+        return None
 
 
 def _digests(run: Path, plan: Plan, labels: str | Path | None) -> dict[str, str]:

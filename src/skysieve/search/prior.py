@@ -9,9 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from skysieve.core.errors import MismatchError
 from skysieve.core.odds import at_prior
 from skysieve.finder.card import FinderCard
-from skysieve.measure.rates import Known, Misfit, estimate_rate, measure_misfit
-
-NONE_NEEDED = "the scores are likeliest with {share} of the rows positive"
+from skysieve.measure.believed import believe_rate
+from skysieve.measure.rates import Known
 
 
 class SurveyRate(BaseModel):
@@ -61,21 +60,12 @@ def fill_survey(table: pa.Table, card: FinderCard) -> tuple[pa.Table, SurveyRate
         return table, SurveyRate(value=None, low=None, high=None, n=0, why="no row has a score")
     priors = np.array([0.5] + [stage.calibration.prior for stage in card.stages])
     fitted = priors[table["stage"].to_numpy()]
-    found = estimate_rate(p[scored], fitted[scored], draws=1)
+    found, misfit = believe_rate(p[scored], fitted[scored], (positives, negatives))
     rate = SurveyRate(value=found.value, low=found.low, high=found.high, n=found.n, why=found.why)
-    if found.value in (0.0, 1.0):
-        share = "none" if found.value == 0 else "all"
-        return table, rate.model_copy(
-            update={"value": None, "why": NONE_NEEDED.format(share=share)}
-        )
+    if misfit is not None:
+        rate = rate.model_copy(update={"distance": misfit.distance, "limit": misfit.limit})
     if found.value is None:
         return table, rate
-    misfit = measure_misfit(p[scored], found.value, positives, negatives)
-    rate = rate.model_copy(update={"distance": misfit.distance, "limit": misfit.limit})
-    if not misfit.fits:
-        return table, rate.model_copy(
-            update={"value": None, "low": None, "high": None, "why": _unlike(misfit)}
-        )
     survey = pa.array(at_prior(p, fitted, found.value), pa.float64(), from_pandas=True)
     return table.set_column(table.schema.get_field_index("p_survey"), "p_survey", survey), rate
 
@@ -102,11 +92,4 @@ def known_rows(card: FinderCard) -> tuple[Known, Known]:
     return (
         Known(p=own[0], share=below[0], count=counts[0]),
         Known(p=1 - own[1][::-1], share=1 - below[1][::-1], count=counts[1]),
-    )
-
-
-def _unlike(misfit: Misfit) -> str:
-    return (
-        "no share of lenses among the calibration's rows gives such scores (they differ by "
-        f"{misfit.distance:.2g}, chance by {misfit.limit:.2g}): these images are not like those"
     )
