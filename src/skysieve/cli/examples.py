@@ -21,6 +21,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "report": (
         "skysieve report run",
         "skysieve report run --labels labels.csv --where source=visual",
+        "skysieve report run --labels labels.csv --by source --inspect 10 --completeness 0.9 --prior 0.001",
     ),
     "explore": (
         "skysieve explore cutouts/ --out explored",
