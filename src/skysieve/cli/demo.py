@@ -34,7 +34,8 @@ def demo(
 
 def _found(numbers: dict[str, Any]) -> list[str]:
     """Return what the known lenses of the sample say of the ranking, a line each."""
-    labels, metrics = numbers["labels"], numbers["metrics"]
+    labels = numbers["labels"]
+    metrics = {key: each for key, each in numbers["metrics"].items() if each["value"] is not None}
     lenses, others = labels["n_positive"], labels["n_negative"]
     lines = [f"The sample hides {lenses:,} lenses among {lenses + others:,} cutouts."]
     if inspected := metrics.get("completeness_at_100"):
