@@ -9,7 +9,9 @@ import typer
 
 from skysieve.cli.options import BANDS, MASK_VALUE, PIXEL_SCALE, band_names
 from skysieve.cli.painting import (
+    ARC_SNR,
     ARCS,
+    EINSTEIN_RADIUS,
     GAIN,
     LINEAR,
     PROFILE,
@@ -50,10 +52,7 @@ def inject(
             metavar="B,B,...", help="The bands that are painted and written.", rich_help_panel=ARCS
         ),
     ] = "g,r,i",
-    einstein_radius: Annotated[
-        tuple[float, float],
-        typer.Option(metavar="LO HI", help="In arcsec, drawn evenly.", rich_help_panel=ARCS),
-    ] = (0.8, 3.0),
+    einstein_radius: EINSTEIN_RADIUS = (0.8, 3.0),
     source_mag: Annotated[
         tuple[float, float],
         typer.Option(
@@ -62,14 +61,7 @@ def inject(
             rich_help_panel=ARCS,
         ),
     ] = (22.5, 26.0),
-    snr: Annotated[
-        tuple[float, float],
-        typer.Option(
-            metavar="LO HI",
-            help="Signal to noise of the arcs in the best band, against the image's own sky.",
-            rich_help_panel=ARCS,
-        ),
-    ] = (20.0, 1000.0),
+    snr: ARC_SNR = (20.0, 1000.0),
     copies: Annotated[
         int,
         typer.Option(

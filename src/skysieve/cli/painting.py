@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 ARCS, CAMERA = "Arcs", "Camera"
 """The panels of the help, besides that of the images."""
 
+EINSTEIN_RADIUS = Annotated[
+    tuple[float, float],
+    typer.Option(metavar="LO HI", help="In arcsec, drawn evenly.", rich_help_panel=ARCS),
+]
+ARC_SNR = Annotated[
+    tuple[float, float],
+    typer.Option(
+        metavar="LO HI",
+        help="Signal to noise of the arcs in the best band, against the image's own sky.",
+        rich_help_panel=ARCS,
+    ),
+]
 SURVEY = Annotated[
     str | None,
     typer.Option(

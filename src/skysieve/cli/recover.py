@@ -10,7 +10,9 @@ import typer
 
 from skysieve.cli.options import BANDS, MASK_VALUE, PIXEL_SCALE, band_names
 from skysieve.cli.painting import (
+    ARC_SNR,
     ARCS,
+    EINSTEIN_RADIUS,
     GAIN,
     LINEAR,
     PROFILE,
@@ -116,10 +118,7 @@ def recover(
             min=1, max=100, metavar="K", help="Lenses in each image.", rich_help_panel=ARCS
         ),
     ] = 1,
-    einstein_radius: Annotated[
-        tuple[float, float],
-        typer.Option(metavar="LO HI", help="In arcsec, drawn evenly.", rich_help_panel=ARCS),
-    ] = (0.5, 3.0),
+    einstein_radius: EINSTEIN_RADIUS = (0.5, 3.0),
     source_mag: Annotated[
         tuple[float, float],
         typer.Option(
@@ -128,14 +127,7 @@ def recover(
             rich_help_panel=ARCS,
         ),
     ] = (19.0, 28.0),
-    snr: Annotated[
-        tuple[float, float],
-        typer.Option(
-            metavar="LO HI",
-            help="Signal to noise of the arcs in the best band, against the image's own sky.",
-            rich_help_panel=ARCS,
-        ),
-    ] = (5.0, 500.0),
+    snr: ARC_SNR = (5.0, 500.0),
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Another seed is other arcs.")] = 1,
     survey: SURVEY = None,
     zero_point: ZERO_POINT = None,
