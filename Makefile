@@ -11,6 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 CORE := $(VENV)/.installed-core
 TESTS := $(VENV)/.installed-tests
 
+# Processes with threads of their own get in each other's way if those that wait do not sleep.
+SIDE_BY_SIDE := OMP_WAIT_POLICY=PASSIVE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-slow lint check bench clean
 
@@ -22,7 +25,7 @@ demo: $(CORE) ## Install the core (no torch) and rank the bundled sample survey.
 	$(BIN)/skysieve demo
 
 test: $(TESTS) ## Install what the tests need and run them, but for the slow ones.
-	$(BIN)/python -m pytest -m "not slow"
+	$(SIDE_BY_SIDE) $(BIN)/python -m pytest -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: $(TESTS) ## Run the slow tests.
 	$(BIN)/python -m pytest -m slow
