@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ _AFTER_HEADS = {
     "ReduceMean", "ReduceSum", "Reshape", "Squeeze", "Sum", "Unsqueeze",
 }  # fmt: skip
 """What an ensemble does to the logits of its networks."""
+_OF_EIGHT_BITS = {"DequantizeLinear", "Identity", "QuantizeLinear"}
 
 
 class Head(NamedTuple):
@@ -78,12 +80,13 @@ def find_heads(model: onnx.ModelProto) -> tuple[Head, ...]:
         else:
             raise RecipeError(f"The logits come from a {node.op_type}, not from a linear layer")
     ordered = [node for node in nodes if any(node is one for one in found)]
-    weights = list(dict.fromkeys(node.input[1] for node in ordered))
+    weight_of = {node.output[0]: _stored(node.input[1], giver) for node in ordered}
+    weights = list(dict.fromkeys(weight_of.values()))
     if not weights or any(len(shapes.get(weight, ())) != 2 for weight in weights):
         raise RecipeError("The last layer of the graph has no weights of its own")
     heads = []
     for weight in weights:
-        own = [node for node in ordered if node.input[1] == weight]
+        own = [node for node in ordered if weight_of[node.output[0]] == weight]
         turned = any(a.name == "transB" and a.i for a in own[0].attribute)
         heads.append(
             Head(
@@ -94,6 +97,13 @@ def find_heads(model: onnx.ModelProto) -> tuple[Head, ...]:
             )
         )
     return tuple(heads)
+
+
+def _stored(name: str, giver: Mapping[str, NodeProto]) -> str:
+    """Return the tensor that weights are made of: eight-bit ones come through a node or two."""
+    while name in giver and giver[name].op_type in _OF_EIGHT_BITS:
+        name = giver[name].input[0]
+    return name
 
 
 class Extension:
