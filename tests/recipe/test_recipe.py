@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from skysieve.core.errors import MissingError, RecipeError
+from skysieve.recipe.classifier import ClassifierRecipe
+from skysieve.recipe.learning import AugmentPlan
 from skysieve.recipe.recipe import list_recipes, parse_recipe, read_recipe, recipe_text
 
 
@@ -38,3 +40,18 @@ def test_an_unknown_recipe_names_the_known_ones(tmp_path):
         read_recipe("lens-gir")
     with pytest.raises(MissingError, match="no recipe at"):
         read_recipe(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_no_change_that_leaves_a_trace_is_done_to_one_class_alone(name):
+    """Lenses that alone are turned by interpolation, or noisier, are told apart by that."""
+    recipe = read_recipe(name)
+    if not isinstance(recipe, ClassifierRecipe):
+        return
+    for plan in (recipe, *recipe.members):
+        rare = plan.rare_augment
+        if rare is None:
+            continue
+        exact = {"dihedral", "mirror", "flip"}
+        others = plan.augment or AugmentPlan()
+        assert rare.model_dump(exclude=exact) == others.model_dump(exclude=exact)

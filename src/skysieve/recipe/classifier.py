@@ -122,7 +122,9 @@ class ClassifierRecipe(Plan):
         prepare: From raw pixels to what the network sees, inside the network.
         network: The architecture.
         augment: How training images are changed.
-        rare_augment: How those of the rarest class are; None as the others.
+        rare_augment: How those of the rarest class are; None as the others. Whatever leaves a
+            trace (a turn by interpolation, noise, gain) and is done to one class alone is learned
+            instead of the class: add exact symmetries only.
         learn: How the network learns.
         symmetric: Average over the eight symmetries of the square when it finds.
         members: Of an ensemble; none is one network of seed 1.
