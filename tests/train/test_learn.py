@@ -17,7 +17,7 @@ pytest.importorskip("lightning", reason="training needs the extra [train]")
 from skysieve.core.errors import InputError, MismatchError, RecipeError  # noqa: E402
 from skysieve.core.random import seed_of, stream  # noqa: E402
 from skysieve.recipe.classifier import DistillPlan  # noqa: E402
-from skysieve.recipe.learning import LearnPlan  # noqa: E402
+from skysieve.recipe.learning import LearnPlan, SymmetryPlan  # noqa: E402
 from skysieve.recipe.networks import CnnPlan  # noqa: E402
 from skysieve.train.batches import LEAST, LabeledBatches, Part, Pixels, epoch_of  # noqa: E402
 from skysieve.train.course import Course  # noqa: E402
@@ -314,20 +314,19 @@ def test_the_rarest_class_is_changed_in_its_own_way(data, tmp_path, monkeypatch)
     seen = []
 
     def augment(pixels, plan, rng):
-        seen.append((plan.erase, len(pixels)))
+        seen.append((plan.mirror, plan.noise, len(pixels)))
         return pixels
 
     monkeypatch.setattr(sys.modules["skysieve.train.augment"], "augment", augment)
     member = learning.make_member(phases=[{"epochs": 1, "learning_rate": 1e-3}])
-    rare = member.augment.model_copy(update={"erase": 0.5})
-    member = member.model_copy(update={"rare_augment": rare})
+    noisy = member.augment.model_copy(update={"noise": 0.5})
+    rare = SymmetryPlan(mirror=0.5)
+    member = member.model_copy(update={"augment": noisy, "rare_augment": rare})
     learn(member, images, replace(splits, train=fewer), tmp_path)
     lenses = int(images.labels[fewer].sum())
-    assert sum(n for erase, n in seen if erase) == lenses
-    assert sum(n for erase, n in seen if not erase) == len(fewer) - lenses
-    mixed = rare.model_copy(update={"mixup": 0.2})
-    with pytest.raises(RecipeError, match=r"rare_augment\.mixup"):
-        learn(member.model_copy(update={"rare_augment": mixed}), *data, tmp_path / "other")
+    assert sum(n for mirror, _, n in seen if mirror) == lenses
+    assert sum(n for mirror, _, n in seen if not mirror) == len(fewer) - lenses
+    assert {noise for _, noise, _ in seen} == {0.5}, "noise would give one class away"
 
 
 def test_macro_auc_is_that_of_scikit_learn():

@@ -51,15 +51,6 @@ def draw_completeness_at_fpr(
     return share(found, counts.n_positive, rng, size)
 
 
-def draw_fpr_at_completeness(
-    counts: Sweep, rng: np.random.Generator, size: int, *, completeness: float
-) -> Draws:
-    """Draw the false positive rate of the threshold that finds a share of all positives."""
-    found = rng.binomial(counts.n_positive, completeness, size)
-    passed = _between(counts.true_positives, counts.false_positives, found, rng)
-    return share(passed, counts.n_negative, rng, size)
-
-
 def draw_found_at_k(counts: Sweep, rng: np.random.Generator, size: int, *, k: int) -> Draws:
     """Draw the positives expected among the best ``k`` of such a sample.
 

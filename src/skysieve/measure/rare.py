@@ -232,15 +232,6 @@ def completeness_at_false_positives(labels: Truth, scores: Values, n: int) -> fl
     return counts.completeness_before(n, counts.n_negative)
 
 
-def best_f_beta(labels: Truth, scores: Values, beta: float = 1.0) -> float:
-    """Return the largest F-beta of all thresholds.
-
-    The lens-finding challenge 2.0 takes ``beta`` = sqrt(0.001). The threshold is chosen on the same
-    rows, so that of few rows it is too large.
-    """
-    return float(sweep(labels, scores).f_beta(beta).max())
-
-
 def check_ranking(labels: Truth, scores: Values, *, both: bool = True) -> None:
     """Refuse labels and scores that cannot be measured.
 

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from skysieve.recipe.learning import AugmentPlan, LearnPlan
+from skysieve.recipe.learning import AugmentPlan, LearnPlan, SymmetryPlan
 from skysieve.recipe.networks import NetworkPlan, PreparationPlan
 from skysieve.recipe.simulation import Plan
 from skysieve.recipe.tuning import SearchPlan
@@ -60,7 +60,7 @@ class MemberPlan(Plan):
         network: Its architecture.
         prepare: What happens to pixels before it.
         augment: How its training images are changed.
-        rare_augment: How those of the rarest class are.
+        rare_augment: Symmetries of those of the rarest class.
         learn: How it learns.
     """
 
@@ -69,7 +69,7 @@ class MemberPlan(Plan):
     network: NetworkPlan | None = None
     prepare: PreparationPlan | None = None
     augment: AugmentPlan | None = None
-    rare_augment: AugmentPlan | None = None
+    rare_augment: SymmetryPlan | None = None
     learn: LearnPlan | None = None
 
 
@@ -122,9 +122,9 @@ class ClassifierRecipe(Plan):
         prepare: From raw pixels to what the network sees, inside the network.
         network: The architecture.
         augment: How training images are changed.
-        rare_augment: How those of the rarest class are; None as the others. Whatever leaves a
-            trace (a turn by interpolation, noise, gain) and is done to one class alone is learned
-            instead of the class: add exact symmetries only.
+        rare_augment: Symmetries of the rarest class, in place of those of ``augment``. All else is
+            done to every class alike: what leaves a trace, such as a turn by interpolation or
+            noise, is learned instead of the class where one class alone gets it.
         learn: How the network learns.
         symmetric: Average over the eight symmetries of the square when it finds.
         members: Of an ensemble; none is one network of seed 1.
@@ -144,7 +144,7 @@ class ClassifierRecipe(Plan):
     prepare: PreparationPlan = PreparationPlan()
     network: NetworkPlan
     augment: AugmentPlan = AugmentPlan()
-    rare_augment: AugmentPlan | None = None
+    rare_augment: SymmetryPlan | None = None
     learn: LearnPlan
     symmetric: bool = False
     members: tuple[MemberPlan, ...] = ()

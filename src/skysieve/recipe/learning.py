@@ -11,7 +11,21 @@ from skysieve.recipe.simulation import Plan, Range
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class AugmentPlan(Plan):
+class SymmetryPlan(Plan):
+    """Changes of a training image that leave no trace.
+
+    Args:
+        dihedral: One of the eight symmetries of the square, which loses nothing.
+        mirror: Share mirrored left to right.
+        flip: Share mirrored top to bottom.
+    """
+
+    dihedral: bool = False
+    mirror: Share = 0.0
+    flip: Share = 0.0
+
+
+class AugmentPlan(SymmetryPlan):
     """How a training image is changed, anew each time it is seen. Nothing is changed by default.
 
     Args:
@@ -30,9 +44,6 @@ class AugmentPlan(Plan):
             (Zhang et al. 2018, arXiv:1710.09412); 0 mixes none.
     """
 
-    dihedral: bool = False
-    mirror: Share = 0.0
-    flip: Share = 0.0
     rotation_deg: float = Field(default=0.0, ge=0, le=180)
     outside: Literal["zero", "mirror"] = "mirror"
     shift_pixels: float = Field(default=0.0, ge=0)

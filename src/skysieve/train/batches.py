@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from skysieve.core.random import stream
 from skysieve.recipe.classifier import MemberPlan
-from skysieve.recipe.learning import AugmentPlan, LearnPlan
+from skysieve.recipe.learning import AugmentPlan, LearnPlan, SymmetryPlan
 from skysieve.train.course import Course
 
 LEAST = 2
@@ -225,10 +225,11 @@ def changed(batch: Batch, member: MemberPlan, counts: list[int]) -> tuple[Tensor
     from skysieve.train.augment import augment, mix  # noqa: PLC0415
 
     rng = stream(member.seed, "augment", batch.step)
-    plan, rare_plan = member.augment or AugmentPlan(), member.rare_augment
+    plan = member.augment or AugmentPlan()
+    rare_plan = _of_rare(plan, member.rare_augment)
     pixels, shares = batch.pixels, batch.shares
     rare = shares[:, : len(counts)].argmax(1) == int(np.argmin(counts))
-    if rare_plan is None or rare_plan == plan or not rare.any():
+    if rare_plan == plan or not rare.any():
         pixels = augment(pixels, plan, rng)
     else:
         pixels = pixels.clone()
@@ -243,3 +244,11 @@ def _loader(steps: Steps) -> DataLoader:
     # the same with any number of processes. Beside a fit on the processor they would take its cores.
     busy = torch.cuda.is_available()
     return DataLoader(steps, batch_size=None, num_workers=2 if busy else 0, pin_memory=busy)
+
+
+def _of_rare(plan: AugmentPlan, symmetries: SymmetryPlan | None) -> AugmentPlan:
+    """Return the changes of the rarest class: its own symmetries, all else as the others."""
+    if symmetries is None:
+        return plan
+    own = {name: getattr(symmetries, name) for name in SymmetryPlan.model_fields}
+    return plan.model_copy(update=own)

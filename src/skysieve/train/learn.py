@@ -157,11 +157,6 @@ def _checked(
             f"learn.batch is {member.learn.batch}, which {devices} devices cannot share",
             f"Choose a multiple of {devices}, {LEAST * devices} or more",
         )
-    if member.rare_augment and member.rare_augment.mixup:
-        raise RecipeError(
-            "rare_augment.mixup mixes nothing: pairs are drawn from all images of a batch",
-            "Set augment.mixup instead",
-        )
     for name, rows in (("training", splits.train), ("validation", splits.validation)):
         present = np.bincount(images.labels[rows], minlength=len(images.classes))
         if not present.all():
