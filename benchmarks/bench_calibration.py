@@ -60,8 +60,12 @@ def bench_rates(surveys: int) -> None:
             truth, p = sky(20_000, rate, k)
             found = estimate_rate(p, 0.5, seed=k)
             em += found.low <= rate <= found.high
-            labeled = sky(2000, 0.5, k)
-            above = estimate_rate_above((int((p >= 0.5).sum()), len(p)), *labeled, seed=k)
+            known, own = sky(2000, 0.5, k)
+            counts = [
+                (int((each >= 0.5).sum()), len(each))
+                for each in (p, own[known == 1], own[known == 0])
+            ]
+            above = estimate_rate_above(*counts, seed=k)
             if above.value is not None:
                 told += 1
                 bbse += above.low <= rate <= above.high

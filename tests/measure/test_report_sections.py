@@ -79,6 +79,9 @@ def test_the_scores_tell_the_share_of_lenses(survey, calibration):
     sections, numbers = compose(survey, False, known=calibration)
     rate = numbers["survey"]["rate"]
     assert rate["low"] < 0.01 < rate["high"]
+    above = numbers["survey"]["rate_above"]
+    assert above["low"] < 0.01 < above["high"]
+    assert above["method"] == "bbse"
     best = {one["k"]: one for one in numbers["survey"]["expected"]["best"]}
     found = survey[0][:30].sum()
     assert best[30]["low"] <= found <= best[30]["high"]

@@ -26,6 +26,7 @@ from skysieve.measure.report_counts import doubt_section, kinds_section
 from skysieve.measure.report_input import Picture, ReportInput, Row
 from skysieve.measure.report_sections import (
     expected_thresholds_section,
+    rate_above,
     reliability_section,
     survey_section,
     thresholds_section,
@@ -201,7 +202,7 @@ def _sections(
     basis = prior if prior is not None else rate
     if given.intents and not both and (prior is not None or rate.value):
         found.append(expected_thresholds_section(p, fitted, given.intents, basis, seed))
-    found.append(survey_section(p, fitted, rate, prior, seed))
+    found.append(survey_section(p, fitted, (rate, rate_above(p, given.known, seed)), prior, seed))
     doubt = summarize_doubt(scored=scored, **doubt_columns(given.ranking))
     if doubt.abstained is not None:
         found.append(doubt_section(doubt))

@@ -30,7 +30,7 @@ from skysieve.core.errors import InputError
 from skysieve.core.odds import at_prior, log_odds
 from skysieve.core.random import stream
 from skysieve.measure.intervals import LEVEL
-from skysieve.measure.rare import Truth, Values
+from skysieve.measure.rare import Values
 
 DRAWS = 1000
 WIDEST = 0.5
@@ -40,6 +40,8 @@ _HALVINGS = 60
 _GRID = 400
 _ONE_IN_100 = 1.63  # of the Kolmogorov distribution, in units of 1 / sqrt(n)
 Vector = Float64[np.ndarray, " d"]
+Passing = tuple[int, int]
+"""Rows that pass a threshold, and all of them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,6 +86,11 @@ class Known:
     p: Vector
     share: Vector
     count: int
+
+    def passing(self, threshold: float) -> Passing:
+        """Return how many of the rows have p of at least a threshold, and how many there are."""
+        below = float(np.interp(threshold, self.p, self.share, left=0, right=1))
+        return round((1 - below) * self.count), self.count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +172,10 @@ def estimate_rate(
 
 
 def estimate_rate_above(
-    passed_of: tuple[int, int],
-    truth: Truth,
-    p: Values,
+    passed: Passing,
+    positives: Passing,
+    negatives: Passing,
     *,
-    threshold: float = 0.5,
     draws: int = DRAWS,
     level: float = LEVEL,
     seed: int = 0,
@@ -181,39 +187,32 @@ def estimate_rate_above(
     count is 0.
 
     Args:
-        passed_of: Rows of the survey with p of at least the threshold, and all its scored rows.
-        truth: Of labeled rows, such as the calibration's; 1 for a positive.
-        p: Their probabilities, calibrated as the survey's.
-        threshold: On the probability as calibrated.
+        passed: Rows of the survey at or above the threshold, and all its scored rows.
+        positives: The same of labeled positives, such as the calibration's.
+        negatives: The same of labeled negatives.
         draws: How often the shares are drawn.
         level: Of the interval.
         seed: Decides the draws.
 
     Raises:
-        InputError: The counts are no share, or the labeled rows are of one class.
+        InputError: The counts are no shares.
     """
-    passed, n = passed_of
-    if not 0 <= passed <= n or n == 0:
-        raise InputError(f"{passed} of {n} is no share", "Give a count of the scored rows")
-    _check(p)
-    if truth.shape != p.shape or not 0 < truth.sum() < len(truth):
-        raise InputError(
-            "The labeled rows are not of both classes", "Give calibration rows of both"
-        )
+    parts = (positives, negatives, passed)
+    for k, m in parts:
+        if not 0 <= k <= m or m == 0:
+            raise InputError(f"{k} of {m} is no share", "Give a count of the scored rows")
+    n = passed[1]
     rng = stream(seed, "rate-bbse")
-    above = p >= threshold
-    parts = [(int(above[truth == c].sum()), int((truth == c).sum())) for c in (1, 0)]
-    parts.append((passed, n))
     tpr, fpr, share = (rng.beta(k + 0.5, m - k + 0.5, draws) for k, m in parts)
     tail = (1 - level) / 2
     told: dict[str, Any] = {"level": level, "n": n, "method": "bbse"}
     if np.quantile(tpr - fpr, tail) <= 0:
-        return _undefined(told, f"at p = {threshold:g} positives pass no more often than others")
+        return _undefined(told, "positives pass no more often than others")
     raw = (share - fpr) / (tpr - fpr)
     low, high = (float(end) for end in np.quantile(raw, (tail, 1 - tail)))
     if high < 0 or low > 1:
         side = "fewer" if high < 0 else "more"
-        return _undefined(told, f"{side} rows pass p = {threshold:g} than any share explains: "
+        return _undefined(told, f"{side} rows pass than any share explains: "
                           "the survey's rows are not like the labeled ones")  # fmt: skip
     drawn = np.clip(raw, 0, 1)
     low, high = max(low, 0.0), min(high, 1.0)

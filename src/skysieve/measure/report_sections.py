@@ -12,7 +12,7 @@ from skysieve.core.odds import at_prior
 from skysieve.measure.expected import Expected, draw_expected_svg, expect
 from skysieve.measure.intervals import Measured
 from skysieve.measure.rare import Truth, Values
-from skysieve.measure.rates import Rate
+from skysieve.measure.rates import Known, Rate, estimate_rate_above
 from skysieve.measure.reliability import compare_priors
 from skysieve.measure.reliability_figure import draw_reliability_svg
 from skysieve.measure.sections import Cells, Grid, Section
@@ -20,6 +20,8 @@ from skysieve.measure.thresholds import Choice, Draws, Gains, Intent, choose_thr
 
 INTENTS = (Intent(purity=0.5), Intent(fpr=0.001), Intent(completeness=0.9))
 """Asked where nobody asks for others."""
+ABOVE = 0.5
+"""The threshold of which it is counted how many rows pass."""
 RARE = 0.05
 """Below this share of positives a reliability diagram is drawn logarithmically."""
 _NAMES = {
@@ -154,26 +156,52 @@ def reliability_section(truth: Truth, p: Values, fitted_prior: _Prior, seed: int
     )
 
 
+def rate_above(p: Values, known: tuple[Known, Known] | None, seed: int) -> Rate | None:
+    """Return the share of positives from how many rows pass a threshold; None if nothing is known.
+
+    Args:
+        p: Calibrated probabilities of all scored rows.
+        known: Positives and negatives of the calibration.
+        seed: Decides the draws.
+    """
+    if known is None:
+        return None
+    passed = int((p >= ABOVE).sum()), len(p)
+    positives, negatives = (each.passing(ABOVE) for each in known)
+    return estimate_rate_above(passed, positives, negatives, seed=seed)
+
+
 def survey_section(
-    p: Values, fitted_prior: _Prior, rate: Rate, prior: float | None, seed: int
+    p: Values,
+    fitted_prior: _Prior,
+    rates: tuple[Rate, Rate | None],
+    prior: float | None,
+    seed: int,
 ) -> Section:
     """Return how many lenses the first k rows may hold, before anyone has looked.
 
     Args:
         p: Calibrated probabilities of all scored rows, best first.
         fitted_prior: The share of positives each was calibrated at.
-        rate: What the scores tell of the share.
+        rates: What all scores tell of the share, and what the rows with p of at least 0.5 do.
         prior: The share that somebody gave; goes before the estimate.
         seed: Decides the draws.
     """
+    rate, above = rates
     told = _rate_words(rate)
+    if above is not None and above.value is not None:
+        told += (
+            f" The rows that pass p = {ABOVE:g}, against those of the calibration that do, tell "
+            f"{above.value:.3g} ({above.low:.3g}–{above.high:.3g})."
+        )
+    told_rates = {"rate": rate.as_json(), "rate_above": above and above.as_json()}
     known = prior if prior is not None else (rate if rate.value else None)
     if known is None:
         return Section(
             key="survey",
             title="What the survey may hold",
             note=f"{told} Give the share of lenses that you expect with --prior.",
-            numbers={"rate": rate.as_json(), "prior": None, "expected": None},
+            numbers=told_rates | {"prior": None, "expected": None},
         )
     expected = expect(p, fitted_prior, known, seed=seed)
     basis = (
@@ -188,7 +216,7 @@ def survey_section(
         "they do not know of objects that no training set held.",
         grids=(_expected_grid(expected),),
         figures={"Lenses expected": draw_expected_svg(expected)},
-        numbers={"rate": rate.as_json(), "prior": prior, "expected": expected.as_json()},
+        numbers=told_rates | {"prior": prior, "expected": expected.as_json()},
     )
 
 
