@@ -5,6 +5,7 @@ truth is that of the population; of TPR0 and TPR10 it is the mean over test sets
 
 .venv/bin/python benchmarks/bench_coverage.py
 .venv/bin/python benchmarks/bench_coverage.py --trials 400 --positives 20 --negatives 2000
+.venv/bin/python benchmarks/bench_coverage.py --percentiles  # of resampled rows instead, to compare
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ import numpy as np
 from scipy import stats
 
 from skysieve.measure.asked_metrics import PURER
+from skysieve.measure.intervals import bootstrap_all
 from skysieve.measure.metrics import Draws, measure_ranking
+from skysieve.measure.rare import Sweep
 
 RESAMPLES = 1000
 
@@ -87,18 +90,28 @@ POPULATIONS = {
 }
 
 
-def coverage(population, m, n, trials, seed, resamples=RESAMPLES):
+def measured(labels, p, draws):
+    """Return every metric with its interval."""
+    return {row.key: row.measured for row in measure_ranking(labels, p, draws).rows}
+
+
+def measured_by_percentiles(labels, p, draws):
+    """Return the two areas with percentiles of resampled rows as their intervals."""
+    asked = {"roc_auc": Sweep.roc_auc, "average_precision": Sweep.average_precision}
+    return bootstrap_all(asked, labels, p, resamples=draws.resamples, seed=draws.seed)
+
+
+def coverage(population, m, n, trials, seed, resamples=RESAMPLES, measure=measured):
     """Return for each metric the share of intervals below, holding and above the truth."""
     truths = population.truths(m, n)
     held = defaultdict(list)
     for trial in range(trials):
         rng = np.random.default_rng([seed, trial])
-        found = measure_ranking(*population.draw(m, n, rng), Draws(resamples=resamples, seed=trial))
-        for row in found.rows:
-            if (truth := truths.get(row.key)) is not None:
-                each = row.measured
-                held[row.key].append((each.high < truth, each.low <= truth <= each.high,
-                                      each.low > truth, each.high - each.low))  # fmt: skip
+        found = measure(*population.draw(m, n, rng), Draws(resamples=resamples, seed=trial))
+        for key, each in found.items():
+            if (truth := truths.get(key)) is not None:
+                held[key].append((each.high < truth, each.low <= truth <= each.high,
+                                  each.low > truth, each.high - each.low))  # fmt: skip
     return {key: np.mean(rows, axis=0) for key, rows in held.items() if len(rows) > trials / 2}
 
 
@@ -110,10 +123,16 @@ def main() -> None:
     parser.add_argument("--negatives", type=int, default=5000)
     parser.add_argument("--population", nargs="+", default=list(POPULATIONS))
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--percentiles", action="store_true", help="of resampled rows, of the areas"
+    )
     given = parser.parse_args()
+    way = measured_by_percentiles if given.percentiles else measured
     for m in given.positives:
         table = {
-            name: coverage(POPULATIONS[name], m, given.negatives, given.trials, given.seed)
+            name: coverage(
+                POPULATIONS[name], m, given.negatives, given.trials, given.seed, measure=way
+            )
             for name in given.population
         }
         print(f"\n{m} positives, {given.negatives} negatives, {given.trials} trials: % of the "
