@@ -241,3 +241,19 @@ class TestRefused:
     def test_a_positive_class_that_is_none(self, rings, tmp_path):
         with pytest.raises(MismatchError, match="'ring' is none of nonlens, lens"):
             pipeline.train("lens-sieve", [rings], tmp_path / "run", settings=["positive=ring"])
+
+
+def test_a_network_without_a_linear_head_is_exported_without_strangeness(
+    rings, tmp_path, monkeypatch
+):
+    def find_no_heads(_model):
+        raise RecipeError("The logits come from a Conv, not from a linear layer")
+
+    monkeypatch.setattr("skysieve.train.tapping.find_heads", find_no_heads)
+    told = []
+    settings = [*SMALL["lens-sieve"], *QUICK, "network.width=4"]
+    pipeline.train("lens-sieve", [rings], tmp_path / "run", settings=settings, watch=told.append)
+    assert any("come from a Conv" in step.note for step in told)
+    card = load(tmp_path / "run" / "finder").card
+    assert all(stage.strangeness is None for stage in card.stages)
+    assert card.conformal is not None  # it asks for probabilities alone

@@ -142,6 +142,20 @@ def test_rows_that_were_studied_lie_at_a_distance_of_about_one():
     assert squared(strange).mean() > 5
 
 
+def test_a_graph_whose_logits_come_from_no_linear_layer_is_refused_by_name(tmp_path):
+    class Pooled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.last = torch.nn.Conv2d(BANDS, CLASSES, 3)
+
+        def forward(self, pixels):
+            return self.last(pixels).mean(dim=(2, 3))
+
+    to_onnx(Pooled().eval(), tmp_path / "graph.onnx", bands=BANDS, side=SIDE)
+    with pytest.raises(RecipeError, match="Conv, not from a linear layer"):
+        Extension(tmp_path / "graph.onnx")
+
+
 @pytest.mark.parametrize("precision", ["f32", "bf16"])
 def test_what_is_added_leaves_the_logits_their_bits(graph, doubting, precision):
     pixels = images(7, 8)

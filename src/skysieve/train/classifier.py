@@ -213,7 +213,11 @@ def _export(
             pass_logit=fitted.pass_logit,
             pass_fraction=fitted.pass_fraction,
         )
-        stages.append(_doubting(stage, graph, mesh, images, splits, images.classes.index(positive)))
+        try:
+            stage = _doubting(stage, graph, mesh, images, splits, images.classes.index(positive))
+        except RecipeError as why:  # hours of fitting are not lost for it
+            watch(Progress("noticed", k, len(meshes), f"{why.what}: no column says how strange"))
+        stages.append(stage)
         files[graph.name] = graph
         for network in mesh.members:
             files[f"weights-{len(files)}.safetensors"] = weights(network)
