@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "train": (
         "skysieve train lens-sieve --data labeled/ --out trained --set learn.phases.0.epochs=4",
+        "skysieve train lens-finetune --data labeled/ --from lens-gri --out tuned",
     ),
     "tune": (
         "skysieve tune lens-cnn --data labeled/ --out tuned --trials 2 --set learn.phases.0.epochs=1",

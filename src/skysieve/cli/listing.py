@@ -50,16 +50,17 @@ def _finders() -> list[Row]:
 
 
 def _recipes() -> list[Row]:
-    from skysieve.recipe.classifier import ClassifierRecipe
+    from skysieve.recipe.finetune import FinetuneRecipe
     from skysieve.recipe.recipe import list_recipes, read_recipe
+    from skysieve.recipe.training import Recipe
 
     return [
         {
             "name": recipe.name,
             "learns from": (
-                "labeled images" if isinstance(recipe, ClassifierRecipe) else "its own simulation"
+                "its own simulation" if isinstance(recipe, Recipe) else "labeled images"
             ),
-            "network": recipe.network.kind,
+            "network": "a finder's" if isinstance(recipe, FinetuneRecipe) else recipe.network.kind,
             "about": recipe.description,
         }
         for recipe in map(read_recipe, list_recipes())

@@ -42,6 +42,15 @@ def train(
         ),
     ] = None,
     labels: CLASS_TABLE = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FINDER",
+            help="The finder that [cyan]lens-finetune[/] starts from: a name or a bundle's folder.",
+            show_default=False,
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,6 +73,9 @@ def train(
 ) -> None:
     """Make a finder from a recipe and labeled images, and score it once on its test rows.
 
+    A fine-tuning ([cyan]lens-finetune --from lens-gri[/]) fits a finder to a few images instead, and
+    cross-validates it on them.
+
     The run holds the splits, checkpoints, metrics, figures and the finder. The same command goes on
     after a stop.
     """
@@ -74,7 +86,7 @@ def train(
     with resumable_bar() as watch:
         trained = pipeline.train(
             recipe, data or (), out,
-            labels=labels, settings=settings or (), devices=devices, watch=watch,
+            labels=labels, base=base, settings=settings or (), devices=devices, watch=watch,
         )  # fmt: skip
     if as_json:
         print_json({k: str(v) if isinstance(v, Path) else v for k, v in asdict(trained).items()})

@@ -14,9 +14,10 @@ from pydantic import BaseModel, ValidationError
 
 from skysieve.core.errors import MissingError, RecipeError
 from skysieve.recipe.classifier import ClassifierRecipe
+from skysieve.recipe.finetune import FinetuneRecipe
 from skysieve.recipe.training import Recipe
 
-AnyRecipe = Recipe | ClassifierRecipe
+AnyRecipe = Recipe | ClassifierRecipe | FinetuneRecipe
 _SHIPPED = files("skysieve.recipe") / "recipes"
 
 
@@ -53,7 +54,7 @@ def recipe_text(name: str) -> str:
 
 
 def parse_recipe(text: str, name: str, *, as_json: bool = False) -> AnyRecipe:
-    """Return the recipe that a TOML text describes: of a classifier if its ``kind`` says so.
+    """Return the recipe that a TOML text describes: its ``kind`` says of what.
 
     Args:
         text: What the file holds.
@@ -68,7 +69,8 @@ def parse_recipe(text: str, name: str, *, as_json: bool = False) -> AnyRecipe:
     except ValueError as error:
         kind = "JSON" if as_json else "TOML"
         raise RecipeError(f"Recipe {name} is not {kind}: {error}", "Correct that line") from error
-    model = ClassifierRecipe if "kind" in content else Recipe
+    kinds = {None: Recipe, "finetune": FinetuneRecipe}
+    model = kinds.get(content.get("kind"), ClassifierRecipe)
     try:
         return model.model_validate(content)
     except ValidationError as error:

@@ -181,12 +181,12 @@ def read_images(
         tally.kind = "either" if mixed else tally.kind
         for k, row in enumerate(reading.rows):
             _refuse_other_shape(labelings, (part, start + k), row, plan)
-        yield from _labeled(labelings[part], part, reading, tally)
+        yield from labeled_rows(labelings[part], part, reading, tally)
         done += len(reading.rows)
         watch(Progress("reading images", done, total))
 
 
-def _labeled(
+def labeled_rows(
     labeling: Labeling, part: int, reading: Reading, tally: Tally
 ) -> Iterator[tuple[Image, Float32[np.ndarray, "band side side"]]]:
     """Give the rows of a span that have a class and pixels; count the others."""

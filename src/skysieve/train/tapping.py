@@ -1,4 +1,4 @@
-"""More outputs for a graph that is finished: nodes are added behind it, none is changed."""
+"""More outputs, or other logits, for a graph that is finished: nodes are added behind it."""
 
 from __future__ import annotations
 
@@ -117,7 +117,9 @@ class Extension:
         self.model = onnx.load(str(path))
         self.heads = find_heads(self.model)
         self._opset = next(one.version for one in self.model.opset_import if not one.domain)
-        self._count = 0
+        taken = {node.name for node in self.model.graph.node}
+        taken |= {value.name for value in self.model.graph.initializer}
+        self._count = sum(name.startswith(_PREFIX) for name in taken)
 
     def save(self, path: Path) -> None:
         """Check and write it."""
@@ -128,6 +130,28 @@ class Extension:
         """Give the output ``FEATURES`` (n, all features), averaged over orientations."""
         means = [self._mean(head.features) for head in self.heads]
         self._give(FEATURES, self._add("Concat", means, axis=1), sum(h.width for h in self.heads))
+
+    def reweigh(
+        self, slope: float, weights: Float64[np.ndarray, " feature"], positive: int
+    ) -> None:
+        """Let the margin of a graph of two classes be its own times a slope, plus weighed features.
+
+        Args:
+            slope: Of the graph's own logits.
+            weights: Of all features, in the order of ``FEATURES``.
+            positive: The class that is looked for.
+        """
+        own = f"{_PREFIX}own-logits"
+        for node in self.model.graph.node:
+            node.output[:] = [own if name == "logits" else name for name in node.output]
+            node.input[:] = [own if name == "logits" else name for name in node.input]
+        features = self._add("Concat", [self._mean(head.features) for head in self.heads], axis=1)
+        halves = np.where(np.arange(2) == positive, 0.5, -0.5)
+        moved = self._add("MatMul", [features, self._constant(np.outer(weights, halves))])
+        scaled = self._add("Mul", [own, self._number(slope)])
+        self.model.graph.node.append(
+            helper.make_node("Add", [scaled, moved], ["logits"], name=f"{_PREFIX}logits")
+        )
 
     def give_spread(self, positive: int, classes: int, shares: tuple[float, ...]) -> None:
         """Give the output ``spread`` (n, 1): the standard deviation of the networks' margins.
