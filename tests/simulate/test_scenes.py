@@ -51,6 +51,23 @@ def test_every_kind_of_nonlens_is_drawn():
     assert kinds == set(plan.shares)
 
 
+def test_a_clumpy_galaxy_is_lopsided_and_its_knots_are_bluer_than_its_bulge():
+    plan = NonlensPlan(shares={"clumpy": 1.0})
+    scenes = [draw_nonlens(plan, seed=4, index=k) for k in range(200)]
+    off, in_knots, bluer = [], [], []
+    for scene in scenes:
+        host = scene.light[0, : scene.hosts[0]]
+        flux_i, gr = host[:, 8], -2.5 * np.log10(host[:, 6] / host[:, 7])
+        assert (flux_i > 0).all()
+        in_knots.append(flux_i[2:].sum() / flux_i.sum())
+        off.append(np.hypot(*(flux_i @ host[:, :2] / flux_i.sum())) / host[0, 2])
+        bluer.append(gr[1] - np.median(gr[2:]))
+    assert 0.05 < min(in_knots)
+    assert max(in_knots) < 0.6
+    assert 0.1 < np.median(off) < 0.5  # of the half-light radius of the disk
+    assert np.mean(np.array(bluer) > 0.2) > 0.9
+
+
 def test_einstein_radius_agrees_with_astropy():
     lens, source, dispersion = 0.4, 1.5, 250.0
     ratio = COSMOLOGY.angular_diameter_distance(lens, source) / (

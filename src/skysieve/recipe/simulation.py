@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-NonlensKind = Literal["spiral", "ring", "companions", "pair", "edge-on", "star", "red", "field"]
+NonlensKind = Literal[
+    "spiral", "ring", "clumpy", "companions", "pair", "edge-on", "star", "red", "field"
+]
 """What a scene without a lens shows, by what fools people (Marshall et al. 2016, MNRAS 455, 1171)."""
 
 

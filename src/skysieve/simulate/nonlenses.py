@@ -80,6 +80,45 @@ def _paint_ring(canvas: Canvas, rng: Rng) -> float:
     return redshift
 
 
+def _paint_clumpy(canvas: Canvas, rng: Rng) -> float:
+    """A lopsided disk whose light is in blue knots, about a small redder middle.
+
+    References:
+        Elmegreen et al. 2005, ApJ 631, 85 (clumpy disks); Guo et al. 2015, ApJ 800, 39, section 4
+        (knots hold up to about half of the light).
+    """
+    redshift = _nonlens_redshift(rng)
+    middle, bulge_color = np.array(colors("disk", redshift)), red_colors(rng, redshift)
+    older = rng.uniform(-0.4, 0.6)  # of the disk: bluer than a disk's track, or redder
+    end = np.array(colors("blue", redshift)) if older < 0 else np.array(bulge_color)
+    color = middle + abs(older) * (end - middle) + rng.normal(0, 0.08, 2)
+    light = flux(red_magnitude_i(redshift, 200) + rng.uniform(-1.2, 1.0), *color)
+    scale = np.exp(rng.normal(np.log(3.6), 0.35)) / kpc_per_arcsec(redshift)
+    radius = float(np.clip(scale, 0.25, 2.0))
+    q, phi = float(rng.uniform(0.4, 1.0)), float(rng.uniform(0, np.pi))
+    in_bulge = rng.beta(1.4, 4.5)
+    in_knots = (1 - in_bulge) * rng.uniform(0.15, 0.6)
+    side, narrow = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 4.0)
+    away = radius * rng.uniform(0, 0.4)
+    canvas.light.append(
+        component(
+            away * np.cos(side), away * np.sin(side), 1.68 * radius, rng.uniform(0.5, 1.2), q, phi,
+            light * (1 - in_bulge - in_knots),
+        )
+    )  # fmt: skip
+    bulge = flux(red_magnitude_i(redshift, 200), *bulge_color)
+    _bulge(canvas, rng, radius, q, phi, bulge * (light[2] / bulge[2]) * in_bulge)
+    shares = np.exp(rng.normal(0, 0.8, int(rng.integers(3, 13))))
+    for share in shares / shares.sum() * in_knots:
+        distance, angle = radius * rng.uniform(0.7, 2.4), side + rng.normal(0, narrow)
+        knot = light * share * np.array([1.25, 1.0, 0.85])
+        size = radius * rng.uniform(0.06, 0.3)
+        x, y = distance * np.cos(angle), q * distance * np.sin(angle)
+        turned = x * np.cos(phi) - y * np.sin(phi), x * np.sin(phi) + y * np.cos(phi)
+        canvas.light.append(component(*turned, size, 0.7, 1, 0, knot))
+    return redshift
+
+
 def _paint_companions(canvas: Canvas, rng: Rng) -> float:
     """A red galaxy with blue galaxies at the distance where arcs would be, not about it."""
     redshift, dispersion = _red_redshift(rng), float(rng.uniform(190, 330))
@@ -167,6 +206,7 @@ def _paint_field(canvas: Canvas, rng: Rng) -> float:
 _PAINT = {
     "spiral": _paint_spiral,
     "ring": _paint_ring,
+    "clumpy": _paint_clumpy,
     "companions": _paint_companions,
     "pair": _paint_pair,
     "edge-on": _paint_edge_on,
