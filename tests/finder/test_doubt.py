@@ -71,6 +71,19 @@ def test_the_share_of_stranger_rows_is_their_share() -> None:
     assert 0 < shares[-1] < 1e-4
 
 
+def test_one_in_a_hundred_calibration_negatives_reaches_the_recommended_probability() -> None:
+    rng = np.random.default_rng(3)
+    lens, truth = rng.beta(1, 4, 1000), np.repeat([0, 1], 500)
+    card = tiny_card().model_copy(
+        update={"conformal": fit_conformal(np.column_stack([1 - lens, lens]), truth)}
+    )
+    assert card.recommended_p is not None
+    assert 0.002 <= (lens[:500] >= card.recommended_p).mean() <= 0.012
+    few = fit_conformal(np.column_stack([1 - lens, lens])[420:], truth[420:])  # 80 negatives
+    assert card.model_copy(update={"conformal": few}).recommended_p is None
+    assert tiny_card().recommended_p is None
+
+
 @pytest.mark.parametrize("n", [60, 1000])
 def test_of_usual_rows_about_as_few_are_called_unusual_as_it_says(n: int) -> None:
     law, called = chi2(6), []

@@ -43,6 +43,7 @@ def _finders() -> list[Row]:
             "arcsec a pixel": card.input.pixel_scale_arcsec,
             "side": f"{card.input.min_side}-{card.input.max_side}",
             "stages": len(card.stages),
+            "recommended p": "" if (p := card.recommended_p) is None else f"{p:.3f}",
             "license": card.license,
         }
         for card in list_finders()

@@ -13,6 +13,9 @@ from skysieve.finder.doubt import Conformal, Strangeness
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 """A file beside finder.json: no folders, nothing hidden."""
 
+RECOMMENDED_FPR = 0.01
+"""The share of calibration negatives above the probability that a finder recommends."""
+
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Task = Literal["lens", "substructure", "morphology", "artifact", "locator"]
 
@@ -105,6 +108,20 @@ class FinderCard(BaseModel):
         if self.conformal is not None and len(self.conformal.samples) != len(self.classes):
             raise ValueError("conformal needs a sample of each class")
         return self
+
+    @property
+    def recommended_p(self) -> float | None:
+        """The probability that 1 % of the negatives among the finder's own calibration rows reach.
+
+        None if the bundle keeps no such rows, too few of them, or tells more than two classes apart.
+        It is no rate of any survey: ``skysieve report --fpr`` gives that, of labeled rows.
+        """
+        if self.conformal is None or len(self.classes) != 2:
+            return None
+        negatives = self.conformal.samples[1 - self.positive_index]
+        if negatives.count < 1 / RECOMMENDED_FPR:
+            return None
+        return 1 - negatives.threshold(1 - RECOMMENDED_FPR)
 
     @property
     def positive_index(self) -> int:
