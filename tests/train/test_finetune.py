@@ -57,8 +57,8 @@ def spots(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def examples(base, spots, tmp_path_factory):
-    return read_examples(base, [spots], tmp_path_factory.mktemp("graph"))
+def examples(base, spots):
+    return read_examples(base, [spots])
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +204,14 @@ def test_a_fine_tuning_leaves_its_figures(tuned, spots):
 def test_a_folder_of_another_fine_tuning_is_refused(tuned, spots):
     with pytest.raises(MismatchError, match="another plan"):
         pipeline.train("lens-finetune", [spots], tuned.folder, base="lens-gri", settings=["seed=2"])
+
+
+def test_other_images_do_not_replace_a_fine_tuning(tuned, tmp_path):
+    more = write_spots(tmp_path / "set", each=4)
+    before = (tuned.finder / "finder.json").read_bytes()
+    with pytest.raises(MismatchError, match="another plan"):
+        pipeline.train("lens-finetune", [more], tuned.folder, base="lens-gri", settings=QUICK)
+    assert (tuned.finder / "finder.json").read_bytes() == before
 
 
 def test_a_finder_is_not_fitted_twice(tuned, spots, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from skysieve.finder.calibration import margin
 from skysieve.finder.cascade import Finder
 from skysieve.finder.runtime import Network, cpu_precision, cpu_threads
 from skysieve.images.spans import read_span
+from skysieve.recipe.classifier import Task
 from skysieve.train.grouping import group_rows
 from skysieve.train.naming import Labeling, labelings_of, order_classes
 from skysieve.train.reading import Image, Tally, labeled_rows
@@ -42,6 +45,7 @@ class Examples:
         line: Slope and offset that make the margins of the last stage log odds, as the finder is
             calibrated; the nearest line if its calibration is none.
         features: What the last layers of the finest networks are given.
+        sha256: Of ids, classes and pixels, whatever the order of the rows.
         notes: What was left out, in words.
     """
 
@@ -51,6 +55,7 @@ class Examples:
     margins: Float64[np.ndarray, "n stage"]
     line: tuple[float, float]
     features: Float64[np.ndarray, "n feature"]
+    sha256: str
     notes: tuple[str, ...]
 
     def __len__(self) -> int:
@@ -66,7 +71,6 @@ class Examples:
 def read_examples(
     finder: Finder,
     data: Sequence[Path],
-    folder: Path,
     *,
     labels: Path | None = None,
     group: str | None = None,
@@ -77,7 +81,6 @@ def read_examples(
     Args:
         finder: Of two classes.
         data: Folders, globs or files.
-        folder: For a graph that is needed while reading.
         labels: A table with the columns ``id`` and ``label``; None takes the data's own.
         group: Column that names object, host or tile.
         watch: Told how many rows were read.
@@ -88,11 +91,12 @@ def read_examples(
         MismatchError: A class is not the finder's, or no label names an image.
     """
     card = finder.card
-    labelings = labelings_of(data, "lens", labels, watch)
+    task: Task = "lens" if card.task == "locator" else card.task
+    labelings = labelings_of(data, task, labels, watch)
     tally = Tally()
     known: list[Image] = []
     parts: list[tuple[Float64[np.ndarray, "_ stage"], Float64[np.ndarray, "_ feature"]]] = []
-    networks = _tapped(finder, folder)
+    networks = _tapped(finder)
     total = sum(each.listing.n_rows for each in labelings)
     done = 0
     for images, pixels in _read(finder, labelings, tally):
@@ -106,15 +110,14 @@ def read_examples(
             )
         watch(Progress("asking the finder", done, total))
     tally.check(labelings)
-    classes = order_classes(
-        {image.class_name for image in known}, card.classes, "lens", card.positive
-    )
+    order_classes({image.class_name for image in known}, card.classes, task, card.positive)
     margins, features = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     finite = np.isfinite(margins).all(axis=1) & np.isfinite(features).all(axis=1)
     kept = np.flatnonzero(finite)
     images = [known[k] for k in kept]
     positive = np.array([image.class_name == card.positive for image in images])
-    for name, count in ((card.positive, positive.sum()), (classes[0], (~positive).sum())):
+    for name in card.classes:
+        count = sum(image.class_name == name for image in images)
         if count < LEAST:
             raise InputError(
                 f"There are {count} usable images of class {name}", f"Give {LEAST} or more of each"
@@ -128,8 +131,14 @@ def read_examples(
         margins=margins[kept],
         line=(float(slope), float(offset)),
         features=features[kept],
+        sha256=_digest(images),
         notes=tuple(tally.notes()),
     )
+
+
+def _digest(images: Sequence[Image]) -> str:
+    rows = sorted((image.id, image.class_name, image.digest) for image in images)
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
 def _groups(
@@ -144,11 +153,10 @@ def _groups(
     return group_rows(columns, parts, digests, [image.id for image in images], group)
 
 
-def _tapped(finder: Finder, folder: Path) -> list[Network]:
+def _tapped(finder: Finder) -> list[Network]:
     """Return the networks of the stages, the last with its features."""
     card = finder.card
     *before, last = card.stages
-    path = folder / "features.onnx"
     try:
         extension = Extension(finder.folder / last.file)
     except RecipeError as why:
@@ -157,9 +165,8 @@ def _tapped(finder: Finder, folder: Path) -> list[Network]:
             "Start from a finder that a recipe has trained, and give it all labeled images",
         ) from why
     extension.give_features()
-    extension.save(path)
-    graphs = [(finder.folder / stage.file).read_bytes() for stage in before] + [path.read_bytes()]
-    path.unlink()
+    graphs = [(finder.folder / stage.file).read_bytes() for stage in before]
+    graphs.append(extension.model.SerializeToString())
     return [
         Network(
             graph,

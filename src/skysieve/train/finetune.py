@@ -35,7 +35,7 @@ from skysieve.train.finetune_card import finetune_card
 from skysieve.train.tapping import Extension
 from skysieve.train.weighing import recalibrate, weigh
 
-RECIPE, METRICS, EXAMPLES, CURVE = "recipe.json", "metrics.json", "examples.csv", "learning.csv"
+RECIPE, METRICS, EXAMPLES, CURVE = "finetune.json", "metrics.json", "examples.csv", "learning.csv"
 FIGURES, FINDER = "figures", "finder"
 ASKED = ("roc_auc", "average_precision", "completeness_at_fpr_0.1")
 _LEAST_TESTED = 5  # of each class, of a draw of the learning curve
@@ -97,17 +97,20 @@ def finetune(
     Raises:
         RecipeError: The finder cannot be fitted.
         InputError: Images or labels cannot teach.
-        MismatchError: The folder holds a fine-tuning of another kind, or a class is not the finder's.
+        MismatchError: The folder holds a fine-tuning with other settings, images or finder, or a
+            class is not the finder's.
     """
     if len(base.card.classes) != 2:
         raise RecipeError(
             f"The finder {base.card.name} tells {len(base.card.classes)} classes apart",
             "Start from one that tells two",
         )
-    decided = recipe.model_dump(mode="json") | {"from": base.card.name, "from_sha256": base.sha256}
+    examples = read_examples(base, data, labels=labels, group=recipe.group, watch=watch)
+    decided = recipe.model_dump(mode="json") | {
+        "from": base.card.name, "from_sha256": base.sha256, "images_sha256": examples.sha256,
+    }  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     claim(folder / RECIPE, json.dumps(decided, indent=1) + "\n", holds="a fine-tuning")
-    examples = read_examples(base, data, folder, labels=labels, group=recipe.group, watch=watch)
     for k, note in enumerate(examples.notes):
         watch(Progress("noticed", k + 1, len(examples.notes), note))
     ranked = cross_validate(examples, recipe, watch=watch)
@@ -260,7 +263,7 @@ def _export(
     files: dict[str, bytes | Path] = {
         name: base.folder / name for name in card.files if name != "README.md"
     }
-    files |= {"README.md": readme.encode(), "finetune.json": folder / RECIPE}
+    files |= {"README.md": readme.encode(), RECIPE: folder / RECIPE}
     passes, p = np.ones(len(examples), bool), np.empty(len(examples))
     for k, stage in enumerate(before):
         margins = examples.margins[:, k]

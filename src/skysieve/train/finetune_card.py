@@ -39,6 +39,8 @@ AUC gained: {gained:+.3f} ({low:+.3f} to {high:+.3f}, DeLong).
 * It knows images like those that taught it; their labels are taken as true.
 * Its probabilities are those of a sample in which {prior:.3f} are of class `{positive}`: give `find --prior` the rate of your
   survey.
+* Sets of classes (`find --confidence`) rest on the same cross-validation: they hold the true class about as often as
+  asked, without the guarantee of images kept apart.
 * What the coarser meshes lose is lost: they let through all but a share of {lost:g} of the labeled `{positive}`.
 
 `finetune.json` beside this card is the whole recipe.
